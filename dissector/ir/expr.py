@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Expressions: the one language of lengths, conditions, counts and register values.
+
+Every Scapy callable and every expression object of :mod:`dissector.declare` ends up here, and every
+executor (the decoder, the Lua printer, :func:`evaluate`) starts from here.  Fifteen frozen node types,
+compared by value, none of them aware of a protocol.
+
+Two properties are worth their trouble:
+
+* **Static types.**  In Lua ``0`` and ``""`` are true, in Python they are false.  Each node therefore knows
+  whether it yields ``int``, ``bool`` or ``bytes`` (``any`` where the source did not say), and a printer asks
+  for :func:`truth` before it prints a condition, never for the bare value.
+* **No evaluation order surprises.**  ``and``/``or`` on *values* become :class:`If`, as Python defines them;
+  :class:`Logic` appears in boolean position only.
+
+What a :class:`Ref` may point to is told by the first element of its path:
+
+====  ==========================================================================================
+F     a field of the PDU being read: ``("F", "length")``
+S     a register of the stream: ``("S", "page_size")``
+P     a parameter, a value that is not on the wire: ``("P", "page_size")``
+L     a local variable; only :mod:`dissector.ir.lower` makes these
+else  the name of a callable's own argument (``next_cls_cb(pkt, lst, cur, remain)``)
+====  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+Type = Literal["int", "bool", "bytes", "map", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """Base of all nodes.  ``type`` is the static type of the value."""
+
+    @property
+    def type(self) -> Type:
+        return "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Const(Expr):
+    """An int, bool, bytes, str or None known when the layer was defined."""
+
+    value: int | bool | bytes | str | None
+
+    def __eq__(self, other: object) -> bool:
+        # 1 == True in Python, but they are printed differently and have different types.
+        return isinstance(other, Const) and type(other.value) is type(self.value) and other.value == self.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+    @property
+    def type(self) -> Type:
+        if isinstance(self.value, bool):
+            return "bool"
+        if isinstance(self.value, int):
+            return "int"
+        return "bytes" if isinstance(self.value, bytes) else "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref(Expr):
+    """A dotted path, see the table at the head of this file."""
+
+    path: tuple[str, ...]
+    kind: Type = "any"
+
+    @property
+    def type(self) -> Type:
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Size(Expr):
+    """``len()`` of what an expression yields, in octets or elements."""
+
+    of: Expr
+
+    @property
+    def type(self) -> Type:
+        return "int"
+
+
+@dataclass(frozen=True, slots=True)
+class Un(Expr):
+    """``-x``, ``~x`` or ``not x``."""
+
+    op: Literal["-", "~", "not"]
+    x: Expr
+
+    @property
+    def type(self) -> Type:
+        return "bool" if self.op == "not" else "int"
+
+
+@dataclass(frozen=True, slots=True)
+class Bin(Expr):
+    """Integer arithmetic: ``+ - * / // % & | ^ << >>``."""
+
+    op: str
+    a: Expr
+    b: Expr
+
+    @property
+    def type(self) -> Type:
+        return "int"
+
+
+@dataclass(frozen=True, slots=True)
+class Cmp(Expr):
+    """``== != < <= > >=``."""
+
+    op: str
+    a: Expr
+    b: Expr
+
+    @property
+    def type(self) -> Type:
+        return "bool"
+
+
+@dataclass(frozen=True, slots=True)
+class Logic(Expr):
+    """``and``/``or`` where only the truth matters; the second operand is not looked at if the first decides."""
+
+    op: Literal["and", "or"]
+    a: Expr
+    b: Expr
+
+    @property
+    def type(self) -> Type:
+        return "bool"
+
+
+@dataclass(frozen=True, slots=True)
+class IsNone(Expr):
+    """``x is None``."""
+
+    x: Expr
+
+    @property
+    def type(self) -> Type:
+        return "bool"
+
+
+@dataclass(frozen=True, slots=True)
+class InSet(Expr):
+    """``x in (constants)``."""
+
+    x: Expr
+    values: tuple[Any, ...]
+
+    @property
+    def type(self) -> Type:
+        return "bool"
+
+
+@dataclass(frozen=True, slots=True)
+class If(Expr):
+    """``t if c else f``; also the value form of ``and``/``or``."""
+
+    c: Expr
+    t: Expr
+    f: Expr
+
+    @property
+    def type(self) -> Type:
+        return self.t.type if self.t.type == self.f.type else "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup(Expr):
+    """The entry of a map register under *key*, or *default*; *default* also gives the type."""
+
+    map: Ref
+    key: Expr
+    default: Const
+
+    @property
+    def type(self) -> Type:
+        return self.default.type
+
+
+@dataclass(frozen=True, slots=True)
+class Peek(Expr):
+    """An unsigned big-endian integer of *size* octets at *offset* from the cursor, not consumed."""
+
+    offset: Expr
+    size: int
+
+    @property
+    def type(self) -> Type:
+        return "int"
+
+
+@dataclass(frozen=True, slots=True)
+class PeekBytes(Expr):
+    """*size* octets at *offset* from the cursor, not consumed."""
+
+    offset: Expr
+    size: Expr
+
+    @property
+    def type(self) -> Type:
+        return "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Printable(Expr):
+    """True when every octet of *of* is printable ASCII (0x20 to 0x7e) and there is at least one."""
+
+    of: Expr
+
+    @property
+    def type(self) -> Type:
+        return "bool"
+
+
+TRUE, FALSE = Const(True), Const(False)
+
+BIN: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "&": operator.and_,
+    "|": operator.or_,
+    "^": operator.xor,
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+}
+CMP: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class NeedMore(Exception):
+    """A peek reaches past the octets at hand.  Nothing has changed; ``octets`` from the cursor are needed."""
+
+    def __init__(self, octets: int) -> None:
+        super().__init__(octets)
+        self.octets = octets
+
+
+# --------------------------------------------------------------------------------------------------- walking
+
+
+def children(e: Expr) -> Iterator[Expr]:
+    """The direct sub-expressions of *e*."""
+    for f in fields(e):
+        v = getattr(e, f.name)
+        if isinstance(v, Expr):
+            yield v
+
+
+def walk(e: Expr) -> Iterator[Expr]:
+    """*e* and everything below it, parents first."""
+    yield e
+    for c in children(e):
+        yield from walk(c)
+
+
+def rewrite(e: Expr, fn: Callable[[Expr], Expr | None]) -> Expr:
+    """A copy of *e* in which every node for which *fn* returns an expression is replaced by it (children first)."""
+    changed: dict[str, Expr] = {}
+    for f in fields(e):
+        v = getattr(e, f.name)
+        if isinstance(v, Expr):
+            n = rewrite(v, fn)
+            if n is not v:
+                changed[f.name] = n
+    if changed:
+        e = type(e)(**{f.name: changed.get(f.name, getattr(e, f.name)) for f in fields(e)})
+    return fn(e) or e
+
+
+def refs(e: Expr, scope: str | None = None) -> set[tuple[str, ...]]:
+    """Paths of all references in *e*, those of one scope only when *scope* is given."""
+    return {n.path for n in walk(e) if isinstance(n, Ref) and (scope is None or n.path[0] == scope)}
+
+
+# ------------------------------------------------------------------------------------------------ evaluation
+
+
+class Evaluator:
+    """The reference meaning of every node, written to be read, not to be fast."""
+
+    _handlers: ClassVar[dict[type[Expr], str]] = {}
+
+    def __init__(self, args: Mapping[str, Any], ahead: bytes | bytearray | memoryview = b"") -> None:
+        self.args, self.ahead = args, ahead
+
+    def __call__(self, e: Expr) -> Any:
+        return getattr(self, "_" + type(e).__name__.lower())(e)
+
+    def _const(self, e: Const) -> Any:
+        return e.value
+
+    def _ref(self, e: Ref) -> Any:
+        v: Any = self.args[e.path[0]]
+        for name in e.path[1:]:
+            v = self._step(v, name)
+        return v
+
+    @staticmethod
+    def _step(v: Any, name: str) -> Any:
+        if isinstance(v, Mapping):
+            return v[name]
+        return v[int(name[1:-1])] if name.startswith("[") else getattr(v, name)
+
+    def _size(self, e: Size) -> int:
+        return len(self(e.of))
+
+    def _un(self, e: Un) -> Any:
+        x = self(e.x)
+        return (not x) if e.op == "not" else -x if e.op == "-" else ~x
+
+    def _bin(self, e: Bin) -> Any:
+        return BIN[e.op](self(e.a), self(e.b))
+
+    def _cmp(self, e: Cmp) -> bool:
+        return CMP[e.op](self(e.a), self(e.b))
+
+    def _logic(self, e: Logic) -> bool:
+        return bool((self(e.a) and self(e.b)) if e.op == "and" else (self(e.a) or self(e.b)))
+
+    def _isnone(self, e: IsNone) -> bool:
+        return self(e.x) is None
+
+    def _inset(self, e: InSet) -> bool:
+        return self(e.x) in e.values
+
+    def _if(self, e: If) -> Any:
+        return self(e.t) if self(e.c) else self(e.f)
+
+    def _lookup(self, e: Lookup) -> Any:
+        return self(e.map).get(self(e.key), e.default.value)
+
+    def _peek(self, e: Peek) -> int:
+        return int.from_bytes(self._octets(self(e.offset), e.size), "big")
+
+    def _peekbytes(self, e: PeekBytes) -> bytes:
+        return self._octets(self(e.offset), self(e.size))
+
+    def _printable(self, e: Printable) -> bool:
+        v = self(e.of)
+        return len(v) > 0 and all(0x20 <= c <= 0x7E for c in v)
+
+    def _octets(self, offset: int, size: int) -> bytes:
+        if len(self.ahead) < offset + size:
+            raise NeedMore(offset + size)
+        return bytes(self.ahead[offset : offset + size])
+
+
+def evaluate(e: Expr, args: Mapping[str, Any], ahead: bytes | bytearray | memoryview = b"") -> Any:
+    """The value of *e*.  *args* maps the first path element of every reference to an object or mapping.
+
+    Raises :class:`NeedMore` when a peek reaches past *ahead*.
+    """
+    return Evaluator(args, ahead)(e)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The statements of lowered streams: what :mod:`dissector.ir.lower` makes and an executor prints.
+
+Seven kinds of step over local variables, and :class:`Block`, a rule whose steps say whether it holds and where its
+fields lie.  See :mod:`dissector.ir.lower` for what may stand in their expressions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .expr import Const, Expr
+from .model import Assign, Fact, Field, Finding, Message, Note, Rule, State
+
+NOTHING = Const(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """That many octets from the cursor must be at hand, or the state waits."""
+
+    octets: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """``var`` = the unsigned integer of ``size`` octets at ``offset`` from the cursor."""
+
+    var: str
+    offset: Expr
+    size: int
+    little: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBytes:
+    """``var`` = ``size`` octets at ``offset`` from the cursor."""
+
+    var: str
+    offset: Expr
+    size: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """``var`` = the value of an expression."""
+
+    var: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Leave the block (the rule does not hold) unless the condition does."""
+
+    cond: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Do ``steps`` if the condition holds, else set the variables of ``otherwise``."""
+
+    cond: Expr
+    steps: tuple[Step, ...]
+    otherwise: tuple[Let, ...]
+
+
+Step = Need | Load | LoadBytes | Let | Guard | When
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A field with its place and value: ``offset`` and ``size`` in octets from the cursor, ``value`` as an expression.
+
+    ``present`` None is always.  The value of a lazy field is None.
+    """
+
+    field: Field
+    offset: Expr
+    size: Expr
+    value: Expr | None
+    present: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One rule of a state.  ``header`` octets are consumed, then ``payload`` octets are skipped by count."""
+
+    rule: Rule
+    steps: tuple[Step, ...]
+    placed: tuple[Placed, ...] = ()
+    header: Expr = NOTHING
+    payload: Expr | None = None
+    do: tuple[Assign, ...] = ()
+    size: Expr | None = None
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
+    info: Message | None = None
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def loops(self) -> bool:
+        """True when a run of such PDUs changes nothing but the position and a count."""
+        r = self.rule
+        effects = self.do or self.findings or self.facts or self.info or r.enter or r.fault
+        return not effects and r.pdu is not None and r.pdu.scan is None and isinstance(self.header, Const)
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A state: ``shared`` steps first, then the blocks in order."""
+
+    state: State
+    shared: tuple[Step, ...]
+    blocks: tuple[Block, ...]
+
+    @property
+    def self_loops(self) -> tuple[Block, ...]:
+        """The blocks that change nothing but the position and stay in the state.
+
+        An executor may read a run of one of them in a loop, without trying the other rules at every PDU.  That is the
+        same only if no rule before it could have won, so a block counts when its ``match`` excludes all of those.
+        """
+        out = []
+        for i, b in enumerate(self.blocks):
+            if b.loops and b.rule.goto == self.state.name and all(_exclude(b.rule, x.rule) for x in self.blocks[:i]):
+                out.append(b)
+        return tuple(out)
+
+
+def _exclude(a: Rule, b: Rule) -> bool:
+    """True when two rules match the same field and have no value in common."""
+    other = {m.field: m.values for m in b.match}
+    return any(m.field in other and not set(m.values) & set(other[m.field]) for m in a.match)
