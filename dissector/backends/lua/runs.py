@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Loops for what streams are full of: runs of one PDU that changes nothing but the position and a count.
+
+A gigabyte of pages is a quarter of a million such PDUs, a gigabyte of nine-octet records a hundred million; here every
+instruction counts.  A run with a payload asks the tvb for the octets of each header and never touches the payload; a
+run without one goes through the window.  Registers cannot change inside a run, so they are read once before it; the
+octets that the conditions look at are fetched by one call of ``byte``; nothing else is loaded.
+
+The loops are made from the same steps as the rules.  They are skipped while somebody looks (``want``), since then
+every PDU gets its items.
+"""
+
+from __future__ import annotations
+
+from ...ir.expr import Bin, Const, Expr, Ref, rewrite, walk
+from ...ir.steps import Block, Guard, Let, Load, Lowered, Need, Step
+from .printer import ADD, Printer
+from .steps import StreamPrinter
+
+
+class RunPrinter:
+    """The loops of one stream."""
+
+    def __init__(self, stream: StreamPrinter) -> None:
+        self.stream, self.names = stream, stream.names
+        self.registers: dict[str, str] = {}
+        self.printer = Printer(self._register)
+
+    def _register(self, name: str) -> str:
+        return self.registers.setdefault(name, f"r_{name}")
+
+    def runs(self, lowered: Lowered) -> tuple[list[str], list[str]]:
+        """Bodies of two functions for a state: runs over the tvb, runs over the window."""
+        pages: list[str] = []
+        records: list[str] = []
+        for b in lowered.self_loops:
+            steps = [s for s in (*lowered.shared, *b.steps) if not isinstance(s, Need)]
+            if not all(isinstance(s, Guard | Let | Load) for s in steps) or b.header == Const(0):
+                continue
+            if any(isinstance(s, Load) and (s.little or not isinstance(s.offset, Const)) for s in steps):
+                continue
+            self.registers = {}
+            if b.payload is not None:
+                pages += self._pages(b, steps)
+            else:
+                records += self._records(b, steps)
+        return pages, records
+
+    def _guards(self, steps: list[Step], octet: str) -> tuple[list[Expr], list[int]]:
+        """The conditions over single octets, and which octets those are; *octet* names octet n as f"{octet}{n}"."""
+        values: dict[tuple[str, ...], Expr] = {}
+        out: list[Expr] = []
+        used: set[int] = set()
+
+        def known(n: Expr) -> Expr | None:
+            return values.get(n.path) if isinstance(n, Ref) else None
+
+        for s in steps:
+            if isinstance(s, Load) and isinstance(s.offset, Const) and isinstance(s.offset.value, int):
+                values["L", s.var] = _integer(s.offset.value, s.size, octet)
+            elif isinstance(s, Let):
+                values["L", s.var] = rewrite(s.value, known)
+            elif isinstance(s, Guard):
+                out.append(rewrite(s.cond, known))
+        for e in out:
+            used |= {int(n.path[1].removeprefix(octet)) for n in walk(e) if isinstance(n, Ref) and n.path[0] == "L"}
+        return out, sorted(used)
+
+    def _pages(self, b: Block, steps: list[Step]) -> list[str]:
+        header = _octets(b)
+        if header is None or b.payload is None or b.rule.pdu is None:
+            return []
+        guards, used = self._guards(steps, "b")
+        if not used or any(isinstance(n, Ref) and n.path[0] == "L" for n in walk(b.payload)):
+            return []
+        first, last = used[0], used[-1]
+        step = f"{header} + {self.printer.operand(b.payload, ADD + 1)}"
+        names = ", ".join(f"b{i}" for i in range(first, last + 1))
+        body = [f"local {names} = byte(raw(tvb, o, {last + 1}), {first + 1}, {last + 1})"]
+        body += [f"if not ({self.printer.cond(g)}) then break end" for g in guards]
+        out = ["  local k, size = 0, " + step, f"  local stop = n - {header}", "  while o <= stop do"]
+        out += ["    " + x for x in [*body, "k = k + 1", "o = o + size"]]
+        payload = f"last_payload({self.names.fields[b.placed[-1].field.abbrev]})"
+        return self._framed(b, [*out, "  end"], [payload])
+
+    def _records(self, b: Block, steps: list[Step]) -> list[str]:
+        header = _octets(b)
+        if header is None or b.rule.pdu is None:
+            return []
+        guards, used = self._guards(steps, "b")
+        if not used:
+            return []
+        first, last = used[0], used[-1]
+        names = ", ".join(f"b{i}" for i in range(first, last + 1))
+        body = [f"local {names} = byte(s, q + {first}, q + {last})"]
+        body += [f"if not ({self.printer.cond(g)}) then break end" for g in guards]
+        out = ["  local k = 0", f"  local stop = m - {header - 1}", "  while q <= stop do"]
+        out += ["    " + x for x in [*body, "k = k + 1", f"q = q + {header}"]]
+        return self._framed(b, [*out, "  end"], [])
+
+    def _framed(self, b: Block, loop: list[str], after: list[str]) -> list[str]:
+        """A loop with its registers before and its counts behind it."""
+        pdu = b.rule.pdu
+        label = pdu.label if pdu else ""
+        hoisted = [f"  local {local} = {self.stream.register(name)}" for name, local in self.registers.items()]
+        counts = []
+        if pdu is not None:
+            k = self.names.pdus[pdu.name]
+            counts.append(f"seen[{k}] = seen[{k}] + k")
+        if b.rule.count:
+            c = self.names.counters[b.rule.count]
+            counts.append(f"tally[{c}] = tally[{c}] + k")
+        tail = ["  if k > 0 then", *("    " + x for x in [*counts, *after]), "  end", "end"]
+        return [f"-- {label}  ({b.rule.source})", "do", *hoisted, *loop, *tail]
+
+
+def _octets(b: Block) -> int | None:
+    return b.header.value if isinstance(b.header, Const) and isinstance(b.header.value, int) else None
+
+
+def _integer(offset: int, size: int, octet: str) -> Expr:
+    """The big-endian integer of *size* octets, as arithmetic over single octets."""
+    out: Expr = Ref(("L", f"{octet}{offset}"), "int")
+    for i in range(offset + 1, offset + size):
+        out = Bin("+", Bin("*", out, Const(256)), Ref(("L", f"{octet}{i}"), "int"))
+    return out

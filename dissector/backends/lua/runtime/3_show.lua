@@ -1,0 +1,115 @@
+-- Items.  A PDU is shown in the segment in which its header became complete; if it began in an earlier one, its octets
+-- are put together in a tab of their own, as Wireshark does for reassembled data.
+
+local T, joined, tree_root            -- the tvb of the segment; that of joined octets; the item of this segment
+local last_item, payload_field = nil, nil
+local shown, region_items = 0, {}
+local S                               -- the octets at hand
+local segment_base = 0                -- tvb offset of the first octet of S in T; negative while S begins in a carry
+
+-- The range of n octets from index q of S on.
+local function range(q, n)
+  local at = base + q - 1
+  if at >= 0 and at + n <= captured(T) then return T(at, n) end
+  if not joined then joined = ByteArray.new(S, true):tvb("Joined segments") end
+  local size = captured(joined)
+  if q - 1 + n > size then n = size - q + 1 end
+  return joined(q - 1, n > 0 and n or 0)
+end
+
+local function parent()
+  local r = region
+  if not r then return tree_root end
+  local item = region_items[r]
+  if not item then
+    item = tree_root:add(f.pdu_region, r.label)
+    item:set_text(r.label .. " (continued)")
+    region_items[r] = item
+  end
+  return item
+end
+
+local function label_of(k, position, total)
+  last_item:set_text(pdu_labels[k])
+  last_item:add(f.pdu_offset, wide(position)):set_generated()
+  last_item:add(f.pdu_length, wide(total)):set_generated()
+end
+
+-- The item of PDU k at index q: header octets, then a payload.  nil beyond the limit that the user set.
+local function open(k, q, header, payload)
+  shown = shown + 1
+  if pref.max_items > 0 and shown > pref.max_items then
+    last_item = nil
+    return nil
+  end
+  last_item = parent():add(f.pdu, range(q, header), pdu_names[k])
+  label_of(k, spos + q - 1, header + payload)
+  return last_item
+end
+
+-- The item of a body of n octets that ends before index q; only its end need be in this segment.
+local function open_body(k, q, n)
+  shown = shown + 1
+  if pref.max_items > 0 and shown > pref.max_items then
+    last_item = nil
+    return nil
+  end
+  local here = n < q - 1 and n or q - 1
+  last_item = parent():add(f.pdu, range(q - here, here), pdu_names[k])
+  label_of(k, spos + q - 1 - n, n)
+  return last_item
+end
+
+-- The part of a payload that lies in this segment.
+local function show_payload(t, field, q, n)
+  local at = base + q - 1
+  local here = captured(T) - at
+  if n < here then here = n end
+  if here > 0 and at >= 0 then t:add(field, T(at, here)) end
+end
+
+local function last_payload(field)
+  payload_field = field
+end
+
+-- Said whether somebody looks or not: expert information is also collected without a tree.
+function report(k, message)
+  found[k] = (found[k] or 0) + 1
+  (last_item or tree_root):add_proto_expert_info(experts[k], message)
+end
+
+-- A fault at index q: nothing can be read there.
+local function fault(k, q, message)
+  if want then
+    last_item = parent():add(f.undecoded, range(q, 1))
+    last_item:set_text("Undecoded octets")
+  end
+  report(k, message)
+  last_item = nil
+  return false
+end
+
+-- A payload of n octets begins at index q.  It cannot be longer than what is left of the region around it.
+local function pass_over(q, n, field)
+  if region and spos + q - 1 + n > region.stop then
+    local left = region.stop - (spos + q - 1)
+    report(FINDING.overrun, format(finding_text.overrun, dec(n), dec(left)))
+    n = left
+  end
+  skip, payload_field = n, field
+end
+
+-- A region of n octets begins behind index q and the payload.
+local function enter(q, n, resume, label)
+  local start = spos + q - 1 + skip
+  if region and start + n > region.stop then
+    report(FINDING.overrun, format(finding_text.overrun, dec(n), dec(region.stop - start)))
+    n = region.stop - start
+  end
+  region = { stop = start + n, resume = resume, up = region, depth = (region and region.depth or 0) + 1, label = label }
+  if want and last_item then region_items[region] = last_item end
+end
+
+local function too_deep(limit)
+  return region and region.depth >= limit
+end

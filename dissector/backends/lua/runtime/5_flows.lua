@@ -1,0 +1,200 @@
+-- Flows: which state belongs to which frame.
+--
+-- A flow is one direction of one connection.  It is found by its two ports and then, where that is not enough, by its
+-- addresses, not by tcp.stream: to declare that field makes TCP build its items for every frame, a fifth to a quarter
+-- of all the time of a load at 1,448-octet segments.  A connection that uses a port pair again reaches us through the
+-- heuristic again, since Wireshark knows it as a new conversation, and then gets new flows.  While every connection
+-- came through the heuristic, a port pair that only one of them has is enough: no other is handed over at all.
+--
+-- For the same reason the TCP sequence number is not read: a hole in the capture shows as a header that cannot be, and
+-- the machine then looks for a place to go on.  Offsets are counted, so behind a hole they are too small by its size.
+--
+-- Before a segment is read in the first pass, what is needed to read it again is noted: its tick (frame number and
+-- how many segments of that frame came before), its position, `skip` and state in one number, and, only where they
+-- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.
+
+local flows, pending, endpoints, conversations = {}, {}, {}, {}
+local by_port = false                  -- connections were handed over that no heuristic claimed
+local turn_number, turn_at = -1, 0     -- a frame of several pieces that is being visited again, and which piece is next
+
+local function reset()
+  flows, pending, endpoints, conversations = {}, {}, {}, {}
+  turn_number, turn_at = -1, 0
+  by_port, now = false, 0
+end
+
+local function initial(registers)
+  local r = {}
+  for name, value in pairs(registers) do
+    if type(value) == "function" then r[name] = value() else r[name] = value end
+  end
+  return r
+end
+
+local function copy(t)
+  local c = {}
+  for k, v in pairs(t) do c[k] = v end
+  return c
+end
+
+local function new_flow(connection, tables, registers, since)
+  return {
+    connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, n = 0, last = -1,
+    ticks = {}, positions = {}, states = {}, carries = {}, needs = {},
+    log_at = {}, log = {}, dirty = true, known = {},
+  }
+end
+
+local function new_conversation()
+  local c = { number = #conversations + 1, log_at = {}, log = {}, dirty = true, tally = {}, seen = {}, found = {},
+              facts = {}, channels = {}, flows = {}, C = initial(shared_registers) }
+  for k = 1, #counter_names do c.tally[k] = 0 end
+  for k = 1, #pdu_names do c.seen[k] = 0 end
+  conversations[#conversations + 1] = c
+  return c
+end
+
+local function remember_flow(flow, src, dst, src_port, dst_port)
+  flow.src, flow.dst = src, dst
+  local all = flow.connection.conversation.flows
+  all[#all + 1] = flow
+  local k = src_port * 65536 + dst_port
+  local list = flows[k]
+  if list then list[#list + 1] = flow else flows[k] = { flow } end
+end
+
+-- A connection on this channel whose forward direction is the one of this packet.
+local function new_connection(pinfo, channel)
+  local place = tostring(pinfo.dst) .. " " .. pinfo.dst_port
+  local conversation = endpoints[place]
+  if conversation and not channel.joins then
+    local one_more = channel == channels[1] and conversation.channels[channel.name]
+    if one_more or is_over(conversation) then conversation = nil end
+  end
+  if not conversation then
+    conversation = new_conversation()
+    endpoints[place] = conversation
+  end
+  local channels = conversation.channels
+  channels[channel.name] = (channels[channel.name] or 0) + 1
+  local connection = { channel = channel, conversation = conversation }
+  local forward = new_flow(connection, channel.forward, initial(channel.forward.registers), pinfo.number)
+  remember_flow(forward, pinfo.src, pinfo.dst, pinfo.src_port, pinfo.dst_port)
+  if channel.reverse then
+    local reverse = new_flow(connection, channel.reverse, initial(channel.reverse.registers), pinfo.number)
+    connection.reverse = reverse
+    remember_flow(reverse, pinfo.dst, pinfo.src, pinfo.dst_port, pinfo.src_port)
+  end
+  return forward
+end
+
+-- The functions behind pinfo.number and so on, which save the look-up of their names in each packet.
+local get = {}
+local function learn_getters(pinfo)
+  local known = (getmetatable(pinfo) or {}).__getters or {}
+  for _, name in ipairs({ "number", "visited", "src_port", "dst_port", "src", "dst", "cols" }) do
+    get[name] = known[name] or function(p) return p[name] end
+  end
+end
+
+-- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.
+local function flow_of(pinfo, number)
+  local list = flows[get.src_port(pinfo) * 65536 + get.dst_port(pinfo)]
+  if not list then return nil end
+  if not list[2] and not by_port then return list[1] end
+  local src, dst = get.src(pinfo), get.dst(pinfo)
+  for i = #list, 1, -1 do
+    local flow = list[i]
+    if flow.since <= number and flow.src == src and flow.dst == dst then return flow end
+  end
+  return nil
+end
+
+local function latest(at, limit)
+  local low, high = 0, #at
+  while low < high do
+    local middle = floor((low + high + 1) / 2)
+    if at[middle] <= limit then low = middle else high = middle - 1 end
+  end
+  return low
+end
+
+-- The call of this flow that a revisited frame is: nil if nothing was noted, because it lies inside a payload.  A frame
+-- of several pieces is handed over again in the same pieces, in the same order.
+local function call_of(flow, number)
+  local ticks = flow.ticks
+  local last = latest(ticks, number * 16 + 15)
+  if last == 0 or ticks[last] < number * 16 then return nil end
+  if ticks[last] == number * 16 then return last end
+  if turn_number == number and turn_at < last then
+    turn_at = turn_at + 1
+  else
+    turn_number, turn_at = number, last
+    while turn_at > 1 and ticks[turn_at - 1] >= number * 16 do turn_at = turn_at - 1 end
+  end
+  return flow.states[turn_at] >= 0 and turn_at or nil
+end
+
+-- The tick of a segment in the first pass; nil for one that comes out of its turn.  Another piece of the same frame
+-- needs a note of the first one, if only to count.
+local function tick_of(flow, number)
+  local tick = number * 16
+  if flow.last < tick then return tick end
+  if flow.last >= tick + 15 then return nil end
+  if (flow.ticks[flow.n] or -1) < tick then
+    local i = flow.n + 1
+    flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+  end
+  return flow.last + 1
+end
+
+-- Note what is needed to read call i of this flow again.
+local function take_snapshot(flow, i)
+  flow.ticks[i], flow.positions[i], flow.states[i] = flow.last, flow.pos, flow.skip * 256 + flow.state
+  if flow.carry then flow.carries[i], flow.needs[i] = flow.carry, flow.need end
+  if flow.dirty or flow.region ~= flow.noted_region then
+    local names, values = flow.tables.scalars, {}
+    for k = 1, #names do values[k] = tostring(flow.R[names[k]]) end
+    local key = concat(values, "\0")
+    local known = flow.known[key]
+    if not known or flow.region ~= flow.noted_region then
+      known = { R = known and known.R or copy(flow.R), region = flow.region }
+      flow.known[key] = known
+    end
+    if flow.log[#flow.log] ~= known then
+      flow.log_at[#flow.log_at + 1], flow.log[#flow.log + 1] = i, known
+    end
+    flow.noted_region, flow.dirty = flow.region, false
+  end
+  local c = flow.connection.conversation
+  if c.dirty then
+    c.log_at[#c.log_at + 1], c.log[#c.log + 1] = now, copy(c.C)
+    c.dirty = false
+  end
+end
+
+local function load_live(flow)
+  R, C = flow.R, flow.connection.conversation.C
+  state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
+  replay, changed, shared_changed = false, false, false
+end
+
+local function store_live(flow, n)
+  flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
+  flow.pos = flow.pos + n
+  if changed then flow.dirty = true end
+  if shared_changed then flow.connection.conversation.dirty = true end
+end
+
+local function load_snapshot(flow, i)
+  local packed = flow.states[i]
+  state = packed % 256
+  skip = (packed - state) / 256
+  carry, need = flow.carries[i], flow.needs[i] or 0
+  local entry = flow.log[latest(flow.log_at, i)]
+  R, region = copy(entry.R), entry.region
+  local c = flow.connection.conversation
+  C = copy(c.log[latest(c.log_at, flow.ticks[i])])
+  now, replay, overlays = flow.ticks[i], true, {}
+  return flow.positions[i]
+end

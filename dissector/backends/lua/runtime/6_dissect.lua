@@ -1,0 +1,270 @@
+-- The dissector that Wireshark calls, the Info column, the heuristic, the summary.
+
+local this_dissector
+local short_name = proto_name:upper()
+local zero = { __index = function() return 0 end }
+for k = 1, #counter_names do tally[k] = 0 end
+
+local function clear_call()
+  for k = 1, #tally do tally[k] = 0 end
+  infos, shown, last_item, joined = 0, 0, nil, nil
+  if want then region_items = {} end
+end
+
+local function counted()
+  for k = 1, #tally do
+    if tally[k] > 0 then return true end
+  end
+  return false
+end
+
+local function info_column(tables)
+  local line
+  if counted() then
+    local parts, n = {}, 0
+    for k = 1, #tally do
+      if tally[k] > 0 then
+        n = n + 1
+        parts[n] = dec(tally[k]) .. " " .. counter_labels[k]
+      end
+    end
+    line = tables.tally() .. concat(parts, ", ")
+  end
+  if infos > 0 then
+    local said = concat(info_texts, "; ", 1, infos)
+    if infos >= MAX_INFOS then said = said .. " …" end
+    return line and said .. "; " .. line or said
+  end
+  return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
+end
+
+-- n octets behind spos that the capture cut off: a hole whose size is known.
+local function cut_off(n)
+  report(FINDING.gap, format(finding_text.gap, dec(n)))
+  carry = nil
+  if skip >= n then
+    skip = skip - n
+    return
+  end
+  local stop = spos + n
+  while region and region.stop < stop do region = region.up end
+  if region then
+    skip = region.stop - stop
+  else
+    state, skip = LOST, 0
+  end
+end
+
+local function begin_tree(tvb, tree, flow)
+  tree_root = tree:add(proto, tvb())
+  local channel = flow.connection.channel
+  tree_root:append_text(", " .. channel.label .. (flow.tables.reverse and " (return)" or ""))
+  tree_root:add(f.channel, channel.name):set_generated()
+  tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
+end
+
+-- A segment inside a payload: nothing begins in it, nothing ends.
+local function inside_payload(tvb, pinfo, tree, flow)
+  if tree.visible or tree:referenced(this_dissector) then
+    begin_tree(tvb, tree, flow)
+    tree_root:add(f.payload, tvb())
+  end
+  local columns = get.cols(pinfo)
+  columns.protocol = short_name
+  columns.info = "payload"
+end
+
+-- Call i of a flow: for the first time, or again from its snapshot.
+local function segment(tvb, pinfo, tree, flow, i, first)
+  local n, pos = captured(tvb), flow.pos
+  local conversation = flow.connection.conversation
+  want = tree.visible or tree:referenced(this_dissector)
+  clear_call()
+  T, stream, tree_root = tvb, flow.tables, tree
+  if first then
+    flow.n = i
+    take_snapshot(flow, i)
+    load_live(flow)
+    seen, found, facts = conversation.seen, conversation.found, conversation.facts
+  else
+    pos = load_snapshot(flow, i)
+    seen, found = setmetatable({}, zero), {}
+  end
+  spos = pos
+  if want then
+    begin_tree(tvb, tree, flow)
+    if state == LOST then tree_root:add_proto_expert_info(experts[FINDING.lost], finding_text.lost) end
+    if skip > 0 then tree_root:add(f.payload, T(0, skip < n and skip or n)) end
+  end
+  consume(tvb, n, pos)
+  local whole = reported(tvb)
+  if whole > n then
+    spos, last_item = pos + n, nil
+    cut_off(whole - n)
+  end
+  if first then
+    store_live(flow, whole > n and whole or n)
+    local totals = conversation.tally
+    for k = 1, #tally do totals[k] = totals[k] + tally[k] end
+  end
+  local columns = get.cols(pinfo)
+  columns.protocol = short_name
+  columns.info = info_column(flow.tables)
+end
+
+local function dissect_flow(tvb, pinfo, tree, flow, number)
+  local n = captured(tvb)
+  local i, first
+  if number * 16 <= flow.last and get.visited(pinfo) then
+    i = call_of(flow, number)
+  else
+    local tick = tick_of(flow, number)
+    if not tick then return n end
+    flow.last, now, first = tick, tick, true
+    if flow.skip < n or reported(tvb) > n then
+      i = flow.n + 1
+    else
+      flow.skip, flow.pos = flow.skip - n, flow.pos + n
+    end
+  end
+  local ok, message
+  if i then
+    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first)
+  else
+    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow)
+  end
+  if not ok then
+    tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
+    flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
+  end
+  return n
+end
+
+-- The channel that a connection's first octets belong to; nil and true when more of them are needed.
+local function channel_of(s, pinfo, late)
+  local waits = false
+  local conversation = endpoints[tostring(pinfo.dst) .. " " .. pinfo.dst_port]
+  for i = 1, #channels do
+    local channel = channels[i]
+    if channel.first and (not channel.joins or not late and conversation) then
+      C = channel.joins and conversation.C or initial(shared_registers)
+      local ok, more = channel.first(s, 1, #s)
+      if ok then return channel end
+      if ok == nil and more <= MAX_FIRST then waits = true end
+    end
+  end
+  return nil, waits
+end
+
+-- Takes a connection if its first octets say so.  They may come one by one: what is too short to tell is kept.  A side
+-- that spoke before anybody recognised the other one has been missed from its beginning, which its flow must know.
+local function claim(tvb, pinfo)
+  local n = captured(tvb)
+  if n == 0 then return nil end
+  local src_port, dst_port = get.src_port(pinfo), get.dst_port(pinfo)
+  local k = src_port * 65536 + dst_port
+  local kept = pending[k]
+  if kept and (kept.src ~= get.src(pinfo) or kept.dst ~= get.dst(pinfo)) then kept = nil end
+  local before, late = kept and kept.s, kept and kept.missed
+  local s = (before or "") .. raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST)
+  local channel, waits = channel_of(s, pinfo, late)
+  if not channel then
+    if not late then
+      pending[k] = { s = waits and s or "", missed = not waits, src = get.src(pinfo), dst = get.dst(pinfo) }
+    end
+    return nil, waits and not late
+  end
+  pending[k] = nil
+  local flow = new_connection(pinfo, channel)
+  if before and before ~= "" then
+    flow.carry, flow.need = { s = before, n = #before }, #before + 1
+    flow.pos = #before
+  end
+  local back = pending[dst_port * 65536 + src_port]
+  local reverse = flow.connection.reverse
+  if reverse and back and back.src == flow.dst and back.dst == flow.src then reverse.state = LOST end
+  return flow
+end
+
+function proto.dissector(tvb, pinfo, tree)
+  if not get.number then learn_getters(pinfo) end
+  local number = get.number(pinfo)
+  local flow = flow_of(pinfo, number)
+  if not flow then
+    if get.visited(pinfo) then return 0 end
+    by_port = true
+    local waits
+    flow, waits = claim(tvb, pinfo)
+    if not flow then
+      if waits then return captured(tvb) end
+      flow = new_connection(pinfo, channels[1])     -- chosen by the user, and not from its beginning
+      flow.state = LOST
+    end
+  end
+  return dissect_flow(tvb, pinfo, tree, flow, number)
+end
+
+proto.init = reset
+
+local function heuristic(tvb, pinfo, tree)
+  if not get.number then learn_getters(pinfo) end
+  local flow = claim(tvb, pinfo)
+  if not flow then return false end
+  pinfo.conversation = proto
+  dissect_flow(tvb, pinfo, tree, flow, get.number(pinfo))
+  return true
+end
+
+local function add_ports(range, add)
+  local table_ = DissectorTable.get("tcp.port")
+  if range ~= "" then
+    if add then table_:add(range, proto) else table_:remove(range, proto) end
+  end
+end
+
+local known_ports = ""
+function proto.prefs_changed()
+  for name in pairs(pref) do pref[name] = proto.prefs[name] end
+  local ports = tostring(proto.prefs.ports or "")
+  if ports ~= known_ports then
+    add_ports(known_ports, false)
+    add_ports(ports, true)
+    known_ports = ports
+  end
+end
+
+local function print_summary()
+  for _, c in ipairs(conversations) do
+    print(format("%s, conversation %d", proto.description, c.number))
+    for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
+    local names = {}
+    for key in pairs(c.facts) do names[#names + 1] = key end
+    table.sort(names)
+    for _, key in ipairs(names) do
+      local v = c.facts[key]
+      print(format("  %-32s %s", key, type(v) == "string" and text(v) or dec(v)))
+    end
+    for k = 1, #counter_names do print(format("  %-32s %s", counter_names[k], dec(c.tally[k]))) end
+    for k = 1, #pdu_names do
+      if c.seen[k] > 0 then print(format("  PDU %-28s %s", pdu_names[k], dec(c.seen[k]))) end
+    end
+    for _, flow in ipairs(c.flows) do
+      if flow.skip > 0 or flow.carry or flow.region then
+        print(format("  stream %-25s ends inside a PDU after %s octets", flow.tables.name, dec(flow.pos)))
+      end
+    end
+    for k = 1, #experts do
+      if c.found[k] then print(format("  finding %-24s %d", finding_names[k], c.found[k])) end
+    end
+  end
+end
+
+this_dissector = Dissector.get(proto_name)
+DissectorTable.get("tcp.port"):add_for_decode_as(proto)
+proto:register_heuristic("tcp", heuristic)
+if register_stat_cmd_arg then
+  register_stat_cmd_arg(proto_name .. ",summary", function()
+    local tap = Listener.new("frame")
+    function tap.draw() print_summary() end
+  end)
+end

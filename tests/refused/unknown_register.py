@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# tests/refused/unknown_register.py:21: state 'start': no register 'kidn'
+# hint: did you mean 'kind'?
+from __future__ import annotations
+
+from scapy.fields import ByteField
+
+from dissector.declare import Channel, F, Finding, Protocol, Register, Rule, S, State, Stream
+from dissector.protocols.pdu import Pdu
+
+
+class Word(Pdu):
+    group = "word"
+    fields_desc = [ByteField("kind", 1), ByteField("value", 0)]
+
+
+STREAM = Stream(
+    "words",
+    "start",
+    (Register("kind"),),
+    (State("start", Rule(Word, match=("kind",), do=((S.kidn, F.value),))),),
+    Finding("unknown", "error", "malformed", "unknown word"),
+)
+
+
+TARGET = Protocol("words", "words", "Words", "WORDS", (Channel("main", "main", STREAM),))
