@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# scapy.contrib.description = QEMU Live Migration
+# scapy.contrib.status = loads
+"""QEMU's live-migration protocol, releases 2.5 to 11.1: layers, stream tables, and a builder.
+
+``PROTOCOL`` is what the generator and the decoder take; the layers are ordinary Scapy layers, one for each PDU, and
+can be dissected and built by themselves; :mod:`.builder` puts whole streams together.
+"""
+
+from __future__ import annotations
+
+from ...declare import Protocol, S
+from . import colo, command, configuration, multifd, ram, return_path, section
+from .builder import MainChannel, Package, ReturnPath
+from .colo import *  # noqa: F403
+from .command import *  # noqa: F403  __all__ of each file says which
+from .configuration import *  # noqa: F403
+from .limits import unchecked
+from .multifd import *  # noqa: F403
+from .parameters import COUNTERS, PARAMETERS
+from .ram import *  # noqa: F403
+from .return_path import *  # noqa: F403
+from .section import *  # noqa: F403
+from .streams import CHANNELS
+
+__all__ = ["PROTOCOL", "MainChannel", "Package", "ReturnPath", "unchecked"]
+__all__ += colo.__all__
+__all__ += command.__all__
+__all__ += configuration.__all__
+__all__ += multifd.__all__
+__all__ += ram.__all__
+__all__ += return_path.__all__
+__all__ += section.__all__
+
+PROTOCOL = Protocol(
+    name="qemu_migration",
+    prefix="qmig",
+    title="QEMU Live Migration",
+    short="QMIG",
+    channels=CHANNELS,
+    parameters=PARAMETERS,
+    counters=COUNTERS,
+    over=S.over == 1,
+)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# scapy.contrib.description = QEMU Live Migration: what a reader remembers
+# scapy.contrib.status = skip
+"""The registers of the streams.
+
+Those of scope *conversation* are shared by all connections of one migration: a recovery connection refers to section
+ids that the first connection has named, and the destination's page requests are checked against the block list that
+the source has sent.  The others belong to one direction of one connection: "the block of the last page" is remembered
+for each by itself, as QEMU does.
+"""
+
+from __future__ import annotations
+
+from ...declare import P, Register, iif
+from .constants import DEFAULT_PAGE_SIZE
+from .parameters import AUTO, ON
+
+ANY_SECTION = 1 << 32
+"""The section id after the position was found again in the middle of RAM: the next footer tells it."""
+
+ANY_LENGTH = 1 << 52
+"""The length of a block that is not known, so that every offset is inside."""
+
+PAGE_SIZE = Register(
+    "page_size",
+    initial=iif(P.page_size == AUTO, DEFAULT_PAGE_SIZE, P.page_size),
+    scope="conversation",
+    doc="Target page size: the border between offset and flags, and the length of a page.",
+)
+LENGTHS = Register("lengths", "map", scope="conversation", doc="RAM block -> its used length.")
+LARGEST_BLOCK = Register("largest_block", scope="conversation", doc="The greatest of these lengths.")
+LISTED = Register("listed", scope="conversation", doc="1 when the list of RAM blocks was seen to its end.")
+SECTIONS = Register("sections", "map", scope="conversation", doc="Section id -> idstr, from START and FULL.")
+FOOTERS = Register(
+    "footers", initial=P.footers, scope="conversation", doc="Whether sections have footers; 0: not known."
+)
+WHOLE = Register("whole", scope="conversation", doc="1 when the file header was seen, so that nothing was missed.")
+POSTCOPY = Register("postcopy", scope="conversation", doc="The destination's PostcopyState.")
+RETURN_PATH = Register("return_path", scope="conversation", doc="1 behind OPEN_RETURN_PATH.")
+
+OVER = Register("over", scope="conversation", doc="1 behind the EOF of the main channel.")
+
+CONVERSATION = (OVER, PAGE_SIZE, LENGTHS, LARGEST_BLOCK, LISTED, SECTIONS, FOOTERS, WHOLE, POSTCOPY, RETURN_PATH)
+
+LAST_BLOCK = (
+    Register(
+        "block",
+        "bytes",
+        b"",
+        doc="The RAM block of the last page, which CONTINUE refers to; empty: not known.",
+    ),
+    Register("block_length", doc="Its used length; 0: there was no page yet."),
+)
+
+MAIN = (
+    *CONVERSATION,
+    *LAST_BLOCK,
+    Register("recovery", doc="1 on a connection that began as a recovery."),
+    Register("iterating", doc="1 behind a PART or a package: more is to come."),
+    Register("section", doc="Id of the current section."),
+    Register("section_name", "bytes", b"", doc="Its idstr."),
+    Register("package", doc="1 inside a package."),
+    Register("checkpoint", doc="1 when the migration was followed by COLO's checkpoints."),
+    Register("unfinished", doc="1 until a package has come to its POSTCOPY_RUN or EOF."),
+    Register("capabilities", doc="Capabilities of the configuration that are still to come."),
+    Register("ignore_shared", initial=iif(P.ignore_shared == ON, 1, 0), doc="1 when RAM blocks have an address."),
+    Register("page_sizes", doc="The page size summary of POSTCOPY_ADVISE."),
+    Register("blocks_left", doc="Octets of RAM whose blocks are still to be listed."),
+    Register("discarded", "bytes", b"", doc="The RAM block of the current POSTCOPY_RAM_DISCARD."),
+    Register("unpacked", doc="Octets of the current page that XBZRLE runs have covered."),
+)
+
+RETURN = (
+    *CONVERSATION,
+    Register("block", "bytes", b"", doc="The RAM block of the last request."),
+    Register("shut", doc="1 behind SHUT."),
+    Register("bitmap_block", "bytes", b"", doc="The RAM block of the current bitmap."),
+)
+
+PREEMPT = (*CONVERSATION, *LAST_BLOCK)
+
+MULTIFD = (
+    PAGE_SIZE,
+    LARGEST_BLOCK,
+    LISTED,
+    Register("normal_pages", doc="Pages behind the list of offsets."),
+    Register("normal_left", doc="Their offsets that are still to come."),
+    Register("zero_left", doc="Offsets of pages of zeros that are still to come."),
+    Register("unused", doc="Octets of the list that mean nothing."),
+    Register("packet_size", doc="Octets of compressed pages behind the list."),
+    Register("method", doc="Compression method, as in the flags."),
+    Register("data_seen", doc="1 when a packet with pages has told the method."),
+)
