@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``dissector generate``: a declared protocol to the text of a backend, which is a Wireshark plugin by default.
+
+A file that holds the text already is not touched.  ``--check`` writes nothing and says whether the file is up to date,
+for a CI that keeps generated files in the repository.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dissector.backends.base import Backend, create, write
+from dissector.cli.target import add_target, load_protocol
+from dissector.errors import DissectorError
+from dissector.frontend.streams import translate_protocol
+from dissector.ir.verify import verify
+
+if TYPE_CHECKING:
+    import argparse
+
+    from dissector.ir.model import Protocol
+
+FOLDER = Path("lua_out")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the subcommand takes."""
+    add_target(parser, "module:NAME of a declared protocol (default: QEMU's migration protocol)")
+    parser.add_argument("--backend", default="lua", metavar="NAME", help="lua (default), ir, or module:Class")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="PLACE",
+        help=f"a file, a folder, or - for stdout (default: {FOLDER}/NAME.SUFFIX)",
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is not up to date")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Generate, and write, print or compare."""
+    backend = create(options.backend)
+    protocol = translated(options.target)
+    text = backend.generate(protocol)
+    if options.output == "-":
+        return print_text(text, check=options.check)
+    path = place(options.output, protocol, backend)
+    if options.check:
+        return compare(path, text)
+    changed = write(path, text)
+    if options.verbose:
+        print(f"{path}: {'written' if changed else 'unchanged'}, {len(text.splitlines())} lines", file=sys.stderr)
+    return 0
+
+
+def translated(target: str) -> Protocol:
+    """Give the model of the protocol *target*, which has no problem that can be found by looking."""
+    protocol = translate_protocol(load_protocol(target))
+    problems = verify(protocol)
+    if problems:
+        more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        raise DissectorError(problems[0].where, problems[0].what + more, "dissector check lists all problems")
+    return protocol
+
+
+def place(output: str | None, protocol: Protocol, backend: Backend) -> Path:
+    """Give the file to write: what exists as a folder, or ends like one, is a folder."""
+    name = protocol.name + backend.suffix
+    if output is None:
+        return FOLDER / name
+    path = Path(output)
+    return path / name if path.is_dir() or output.endswith("/") else path
+
+
+def print_text(text: str, *, check: bool) -> int:
+    """Print the generated text."""
+    if check:
+        raise DissectorError("dissector generate", "--check needs a file to compare with", "leave out -o -")
+    sys.stdout.write(text)
+    return 0
+
+
+def compare(path: Path, text: str) -> int:
+    """Say whether the file holds the text."""
+    try:
+        current = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        current = None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DissectorError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if current == text:
+        return 0
+    what = "does not exist" if current is None else "is stale"
+    print(f"{path}: {what}\nhint: dissector generate writes it", file=sys.stderr)
+    return 1

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A capture into a decoder: packets, connections, events, and the facts about connections that no event tells.
+
+The decoder knows no files and no TCP; the capture reader knows no protocol.  This puts one behind the other, and
+settles what only both together can:
+
+* A capture that is damaged or cut short gives everything in front of the damage.  The decoder is told that the streams
+  end there, and then the error is raised: whoever prints events has printed them all by then.
+* A capture without any connection of the protocol is an error, with what was seen instead as the hint.
+* A payload is passed over by the decoder.  Whoever wants to see the payloads of a rare PDU (a description at the end of
+  a stream, not pages) names it in ``wanted``; they are cut out of the octets that go by anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from dissector.capture import Chunk, Closed, Connection, Gap, Ignored, Opened, Packet, conversations, read_packets
+from dissector.decode import Event, PduSeen, Session, Unrecognised
+from dissector.errors import CaptureError, DissectorError
+
+if TYPE_CHECKING:
+    import os
+
+    from dissector.ir.model import Protocol
+
+MOST_PAYLOAD = 64 << 20
+"""A longer payload is not kept, whatever it announces."""
+
+TLS_HANDSHAKE = b"\x16\x03"
+
+
+@dataclass(slots=True)
+class Wire:
+    """What a capture says about one connection; lists are by direction, 0 from client to server."""
+
+    connection: Connection
+    first_ns: int
+    last_ns: int
+    octets: list[int] = field(default_factory=lambda: [0, 0])
+    """Gaps included."""
+    missing: list[int] = field(default_factory=lambda: [0, 0])
+    closed: dict[int, str] = field(default_factory=dict)
+    """Direction -> ``fin`` or ``rst``, in the order of closing."""
+
+
+@dataclass(slots=True)
+class Payload:
+    """A payload that is being cut out of its stream."""
+
+    pdu: PduSeen
+    start: int
+    end: int
+    octets: bytearray = field(default_factory=bytearray)
+
+
+class Reading:
+    """One run over a capture.
+
+    *events* is the decoder's: which PDUs are reported.  *watch* is called with every event before it is handed on;
+    *payload* with each PDU named in *wanted* and its payload, and what it returns is handed on as well.  *decode_as*
+    maps a server's port to the name of a channel, for connections whose beginning tells nothing or is missing.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        capture: str | os.PathLike[str] | BinaryIO,
+        *,
+        parameters: Mapping[str, int] | None = None,
+        events: bool | Collection[str] = True,
+        watch: Callable[[Event], None] | None = None,
+        wanted: Collection[str] = (),
+        payload: Callable[[PduSeen, bytes], list[Event]] | None = None,
+        decode_as: Mapping[int, str] | None = None,
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> None:
+        self.protocol, self.capture = protocol, capture
+        self.name = "standard input" if capture == "-" else str(getattr(capture, "name", capture))
+        self.session = Session(protocol, parameters, events=events)
+        self.wires: dict[int, Wire] = {}
+        self.ignored = Ignored()
+        self.others: list[Unrecognised] = []
+        self._watch, self._wanted, self._payload = watch, frozenset(wanted), payload
+        self._decode_as, self._progress = dict(decode_as or {}), progress
+        self._collecting: dict[tuple[int, int], Payload] = {}
+        self._damage: CaptureError | None = None
+
+    def events(self) -> Iterator[Event]:
+        """Read the capture to its end."""
+        for event in self._events():
+            if isinstance(event, Unrecognised):
+                self.others.append(event)
+            if self._watch is not None:
+                self._watch(event)
+            yield event
+        if self._damage is not None:
+            raise self._damage
+        if not self.session.conversations:
+            raise self._nothing()
+
+    def _events(self) -> Iterator[Event]:
+        take, wires = self.session.data, self.wires
+        for what in conversations(self._packets(), ignored=self.ignored):
+            if not isinstance(what, Chunk):
+                yield from self._rare(what)
+                continue
+            key, direction, data = what.connection.index, what.direction, what.data
+            wire = wires[key]
+            wire.octets[direction] += len(data)
+            wire.last_ns = what.time_ns
+            events = take(key, direction, data, frame=what.frame, time_ns=what.time_ns)
+            if events:
+                yield from events
+            if events or self._collecting:
+                yield from self._collect(what, events)
+        yield from self.session.finish()
+
+    def _packets(self) -> Iterator[Packet]:
+        """Give the packets; damage behind the first one ends them and is kept for later."""
+        some = False
+        try:
+            for packet in read_packets(self.capture, progress=self._progress, strict=True):
+                some = True
+                yield packet
+        except CaptureError as error:
+            if not some:
+                raise
+            self._damage = error
+
+    def _rare(self, what: Opened | Gap | Closed) -> list[Event]:
+        """Take everything that is not octets."""
+        key = what.connection.index
+        when = {"frame": what.frame, "time_ns": what.time_ns}
+        if isinstance(what, Opened):
+            return self._open(what)
+        wire = self.wires[key]
+        wire.last_ns = max(wire.last_ns, what.time_ns)
+        if isinstance(what, Gap):
+            wire.octets[what.direction] += what.length
+            wire.missing[what.direction] += what.length
+            self._collecting.pop((key, what.direction), None)
+            return self.session.gap(key, what.direction, what.length, **when)
+        if what.how != "end":
+            for direction in (0, 1) if what.direction is None else (what.direction,):
+                wire.closed.setdefault(direction, what.how)
+        return self.session.closed(key, what.direction, **when)
+
+    def _open(self, what: Opened) -> list[Event]:
+        connection = what.connection
+        self.wires[connection.index] = Wire(connection, what.time_ns, what.time_ns)
+        client, server = ((end.address, end.port) for end in (connection.client, connection.server))
+        channel = self._decode_as.get(connection.server.port)
+        midway = channel is not None and not connection.syn_seen
+        return self.session.opened(connection.index, client, server, channel=channel, midway=midway)
+
+    def _collect(self, chunk: Chunk, events: list[Event]) -> Iterator[Event]:
+        """Cut wanted payloads out of *chunk*; those of PDUs that it completed begin in it or behind it."""
+        key = chunk.connection.index, chunk.direction
+        for event in events:
+            if not isinstance(event, PduSeen) or event.name not in self._wanted:
+                continue
+            start, end = event.offset + event.header, event.offset + event.length
+            if end - start <= MOST_PAYLOAD:
+                self._collecting[key] = Payload(event, start, end)
+                yield from self._cut(key, chunk)
+        if key in self._collecting:
+            yield from self._cut(key, chunk)
+
+    def _cut(self, key: tuple[int, int], chunk: Chunk) -> list[Event]:
+        payload = self._collecting[key]
+        at = payload.start + len(payload.octets)
+        payload.octets += chunk.data[max(0, at - chunk.offset) : max(0, payload.end - chunk.offset)]
+        if len(payload.octets) < payload.end - payload.start:
+            return []
+        del self._collecting[key]
+        return self._payload(payload.pdu, bytes(payload.octets)) if self._payload else []
+
+    def _nothing(self) -> DissectorError:
+        """Say that there is nothing to decode, and what was there instead."""
+        return CaptureError(self.name, f"no {self.protocol.title} in this capture", self._instead())
+
+    def _instead(self) -> str:
+        if not self.wires:
+            links = ", ".join(map(str, self.ignored.link_types))
+            return f"it has packets of unknown link types ({links})" if links else "it has no TCP connection at all"
+        if any(other.octets.startswith(TLS_HANDSHAKE) for other in self.others):
+            return "there are TLS connections; what they carry cannot be seen without their keys"
+        ports = sorted({wire.connection.server.port for wire in self.wires.values()})
+        shown = ", ".join(map(str, ports[:8])) + (", ..." if len(ports) > 8 else "")
+        first = self.protocol.channels[0].name
+        return (
+            f"none of its TCP connections (ports {shown}) begins like one; "
+            f"--decode-as PORT={first} takes one for a connection whose beginning is missing"
+        )
