@@ -26,7 +26,10 @@ from dataclasses import dataclass
 from dissector.errors import Refused
 from dissector.frontend.source import Module, load
 
-VOLATILE = frozenset({"os", "sys", "time", "platform", "random", "scapy.consts", "scapy.config", "scapy.main"})
+VOLATILE = frozenset(
+    {"errno", "os", "platform", "random", "signal", "socket", "sys", "time"}
+    | {"scapy.config", "scapy.consts", "scapy.main"}
+)
 
 _MUTATORS = frozenset(
     {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault"}

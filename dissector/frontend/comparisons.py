@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sized
 
-from dissector.frontend.scope import HINT_PACKET, Scope, describe
+from dissector.frontend.scope import HINT_FLAGS, HINT_PACKET, Scope, describe
 from dissector.frontend.values import PACKET, Items, Octets, Static, Value, number, scalar, scalars
 from dissector.ir.expr import FALSE, TRUE, Bin, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Size, Un
 
@@ -57,6 +57,8 @@ class Comparisons(Scope):
     def ordered(self, op: str, a: Expr, b: Expr, node: ast.AST) -> Expr:
         """``a op b`` of two values; a truth value is compared as a number unless both are truth values."""
         a, b = self.mask(b, a, node), self.mask(a, b, node)
+        self.check_flags(a, b, node)
+        self.check_flags(b, a, node)
         if b == Const(None) and op == "==":
             return IsNone(a)
         if "bool" in (a.type, b.type) and not (a.type == b.type and op == "=="):
@@ -103,6 +105,8 @@ class Comparisons(Scope):
             raise self.refuse(node, f"looks into {describe(b)} (in)", hint)
         x = self.expr(a, node)
         masks = [self.mask(x, c if x.type == "bool" else number(c), node) for c in known]
+        for c in masks:
+            self.check_flags(x, c, node)
         return InSet(x, tuple(dict.fromkeys(c.value for c in masks if isinstance(c, Const))))
 
     def equal_items(self, a: Items, b: Value, node: ast.AST) -> Expr:
@@ -136,10 +140,17 @@ class Comparisons(Scope):
     # ------------------------------------------------------------------------------------------------- flags
 
     def is_flags(self, e: Expr) -> bool:
-        """True for a ``FlagsField`` and for what ``&`` leaves of one: Python keeps both as a set of flags."""
-        if isinstance(e, Bin) and e.op == "&":
+        """True for what may be a set of flags in Python: a ``FlagsField``, and what ``&``, ``|`` and ``^`` make of one."""
+        if isinstance(e, Bin) and e.op in ("&", "|", "^"):
             return self.is_flags(e.a) or self.is_flags(e.b)
+        if isinstance(e, If):
+            return self.is_flags(e.t) or self.is_flags(e.f)
         return bool(self.flag_names(e))
+
+    def check_flags(self, flags: Expr, other: Expr, node: ast.AST) -> None:
+        """Refuse to compare flags with anything but a number: an empty set of flags even equals None."""
+        if self.is_flags(flags) and not (isinstance(other, Const) and isinstance(other.value, int)):
+            raise self.refuse(node, "compares a set of flags with something that is no constant", HINT_FLAGS)
 
     def mask(self, flags: Expr, name: Expr, node: ast.AST) -> Expr:
         """*name* as a number when it is text that names bits of *flags*; else *name* itself."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 
 from dissector.frontend.comparisons import Comparisons
-from dissector.frontend.scope import HINT_LOOP, HINT_PACKET, HINT_PLAIN, Env, describe
+from dissector.frontend.scope import HINT_FLAGS, HINT_PACKET, HINT_PLAIN, Env, describe
 from dissector.frontend.values import PACKET, Items, Octets, Static, Value, fits, is_table, is_text, number, scalar
 from dissector.ir.expr import TRUE, Bin, Const, Expr, If, Logic, Ref, Un, children
 from dissector.ir.simplify import simplify, truth
@@ -36,14 +36,15 @@ _ARITHMETIC: dict[type[ast.operator], str] = {
 }
 _NAMES = {
     "JoinedStr": "a formatted string",
+    "ListComp": "a comprehension",
+    "SetComp": "a comprehension",
+    "DictComp": "a comprehension",
+    "GeneratorExp": "a generator",
     "Lambda": "a function made at run time",
     "NamedExpr": "an assignment inside an expression (:=)",
     "Starred": "an unpacked argument (*)",
     "Await": "await",
 }
-
-
-_FLAGS = "take the number with int(), or test a flag with &"
 
 
 def folded(e: Expr) -> Expr:
@@ -60,8 +61,6 @@ class Expressions(Comparisons):
         kind = type(node).__name__
         handler = getattr(self, "on_" + kind.lower(), None)
         if handler is None:
-            if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-                raise self.refuse(node, "loops (for)", HINT_LOOP)
             raise self.refuse(node, f"uses {_NAMES.get(kind, kind)}")
         value: Value = handler(node, env)
         return value
@@ -155,11 +154,13 @@ class Expressions(Comparisons):
             raise self.refuse(node, f"uses the operator {'**' if isinstance(op, ast.Pow) else '@'}")
         a, b = self.expr(left, node), self.expr(right, node)
         a, b = self.mask(b, a, node), self.mask(a, b, node)
-        for e in (a, b):
+        for e, other in ((a, b), (b, a)):
             if is_text(e):
                 raise self.refuse(node, "does arithmetic on something that is no number")
             if self.is_flags(e) and isinstance(op, ast.Add | ast.Sub):
-                raise self.refuse(node, "adds to a set of flags, which sets or takes away bits", _FLAGS)
+                raise self.refuse(node, "adds to a set of flags, which sets or takes away bits", HINT_FLAGS)
+            if self.is_flags(e) and other.type not in ("int", "bool"):
+                raise self.refuse(node, "combines a set of flags with what may be None", HINT_FLAGS)
         return folded(Bin(_ARITHMETIC[type(op)], number(a), number(b)))
 
     def power(self, a: object, b: object, node: ast.AST) -> Expr:
@@ -172,7 +173,7 @@ class Expressions(Comparisons):
         """An operand that must be a number."""
         e = self.x(node, env)
         if is_text(e) or self.is_flags(e):
-            hint = _FLAGS if self.is_flags(e) else HINT_PLAIN
+            hint = HINT_FLAGS if self.is_flags(e) else HINT_PLAIN
             raise self.refuse(node, "does arithmetic on something that is no number", hint)
         return number(e)
 

@@ -79,13 +79,13 @@ class Functions(Expressions):
             raise self.refuse(node, "takes the extreme of a list of unknown length")
         best, *others = (self.expr(a, node) for a in args)
         for e in others:
-            best = self.bounded(If(Cmp(op, best, e), best, e), node)
+            best = self.bounded(If(self.ordered(op, best, e, node), best, e), node)
         return best
 
     def call_abs(self, args: tuple[Value, ...], node: ast.Call) -> Value:
         """``abs(x)``."""
-        x = self.expr(self.only(args, node), node)
-        return If(Cmp(">=", x, Const(0)), x, Un("-", x))
+        x = number(self.expr(self.only(args, node), node))
+        return If(self.ordered(">=", x, Const(0), node), x, Un("-", x))
 
     def call_ord(self, args: tuple[Value, ...], node: ast.Call) -> Value:
         """``ord(data[0:1])``, ``orb(data[0])``."""

@@ -89,7 +89,7 @@ def snake(name: str) -> str:
 
 
 @functools.cache
-def translate_layer(layer: type) -> Pdu:
+def translate_layer(layer: Any) -> Pdu:
     """The IR of a layer, or :class:`dissector.errors.Refused`."""
     source = class_source(layer)
     if not (isinstance(layer, type) and issubclass(layer, Packet)):
@@ -110,7 +110,6 @@ def translate_layer(layer: type) -> Pdu:
         doc=inspect.getdoc(layer) or "",
         scan=_scan(layer),
         source=source,
-        short=getattr(layer, "short", "") or getattr(layer, "label", "") or layer.__name__,
         origin=layer,
     )
 

@@ -43,6 +43,7 @@ MAX_DEPTH = 8
 
 HINT_STATE = "keep what must be remembered in a register of the stream (S.name), or make it a constant of the layer"
 HINT_CONF = "a dissector has one fixed form: make it a constant of the layer, or a parameter (P.name)"
+HINT_FLAGS = "take the number with int(), or test a flag with &"
 HINT_LOOP = "say it with one expression, or with the states of a stream (dissector.declare)"
 HINT_PACKET = "a callable sees the fields read so far (pkt.name), pkt.underlayer and pkt.parent"
 HINT_PLAIN = "say it with the packet's fields, constants and operators, or with F, S and peek()"
@@ -122,9 +123,8 @@ class Scope:
         if name in self.fn.__code__.co_varnames:
             raise self.refuse(node, f"{name!r} may have no value here", "assign it on every path")
         if name in self.closure:
-            value = self.closure[name]
             self.check_name(name, ((self.module, name),), node)
-            return scalar(value) or self.frozen(value, name, node)  # what a factory was given is no switch
+            return self.known(self.closure[name], name, node)  # what a factory was given is no switch
         if name in self.globals:
             return self.constant(self.globals[name], name, tuple(origins(name, self.module)), node)
         if hasattr(builtins, name):
@@ -148,11 +148,15 @@ class Scope:
                 raise self.refuse(node, f"{name!r} is changed at run time ({changes.file}:{line})", HINT_STATE)
 
     def frozen(self, value: object, name: str, node: ast.AST) -> Value:
-        """*value* as something known; configuration and switches are not."""
-        if _is_configuration(value):
-            raise self.refuse(node, f"reads scapy's configuration ({name})", HINT_CONF)
+        """*value*, found under a name that everybody can bind again; what can only mean a switch is refused."""
         if value is None or value is True or value is False:
             raise self.refuse(node, f"{name!r} is a switch ({value}) that can be turned at run time", HINT_CONF)
+        return self.known(value, name, node)
+
+    def known(self, value: object, name: str, node: ast.AST) -> Value:
+        """*value* as something known; configuration never is."""
+        if _is_configuration(value):
+            raise self.refuse(node, f"reads scapy's configuration ({name})", HINT_CONF)
         return scalar(value) or Static(value)
 
     # -------------------------------------------------------------------------------------------- attributes
@@ -183,7 +187,7 @@ class Scope:
         if inspect.isroutine(value):
             raise self.refuse(node, f"takes the method .{name} as a value")
         self.check_attribute(self.layer, name, node)
-        return scalar(value) or Static(value)
+        return self.known(value, name, node)
 
     def static_attribute(self, owner: object, name: str, node: ast.AST) -> Value:
         """An attribute of something that exists now."""
@@ -192,7 +196,7 @@ class Scope:
         if isinstance(owner, types.ModuleType):
             if not hasattr(owner, name):
                 raise self.refuse(node, f"module {owner.__name__} has no {name!r}")
-            return self.constant(vars(owner)[name], name, tuple(origins(name, owner.__name__)), node)
+            return self.constant(getattr(owner, name), name, tuple(origins(name, owner.__name__)), node)
         if isinstance(owner, Enum) and name in ("value", "name"):
             return scalar(getattr(owner, name)) or Static(getattr(owner, name))
         if isinstance(owner, type):
@@ -218,7 +222,7 @@ class Scope:
         value = getattr(owner, name, _MISSING)
         if value is _MISSING:
             raise self.refuse(node, f"field {type(owner).__name__} has no attribute {name!r}")
-        return scalar(value) or Static(value)
+        return self.known(value, name, node)
 
     def check_attribute(self, cls: type, name: str, node: ast.AST) -> None:
         """Refuse a class attribute that some function stores into."""

@@ -145,7 +145,7 @@ class _Stream:
         scan = p.scan
         if scan is not None and scan.accept is not None:
             scan = m.Scan(self.expr(scan.accept, where, None), scan.anchor, scan.window)
-        return m.Pdu(p.name, p.label, fields, p.doc, scan, p.source, p.short, p.origin)
+        return m.Pdu(p.name, p.label, fields, p.doc, scan, p.source, p.origin)
 
     def field_exprs(self, f: m.Field, p: m.Pdu) -> dict[str, Any]:
         where = f"{f.source}: {p.name}.{f.name}"

@@ -139,11 +139,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Pdu:
-    """One protocol data unit.
-
-    ``label`` is its name in a tree, ``short`` in a line of many.  ``origin`` is what it was made from (a Scapy class);
-    nobody below the frontend looks.
-    """
+    """One protocol data unit.  ``origin`` is what it was made from (a Scapy class); nobody below the frontend looks."""
 
     name: str
     label: str
@@ -151,7 +147,6 @@ class Pdu:
     doc: str = ""
     scan: Scan | None = None
     source: SourceRef = NOWHERE
-    short: str = ""
     origin: Any = field(default=None, compare=False, repr=False)
 
     def field(self, name: str) -> Field:
@@ -280,7 +275,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """Something worth counting.  ``label`` is the word after the number in Wireshark's Info column."""
+    """Something worth counting.  ``label`` is the word after the number in an Info column; with none it is left out."""
 
     name: str
     label: str

@@ -97,7 +97,7 @@ def _if(e: If) -> Expr:
     if e.t == e.f:
         return e.t
     if e.t.type == "bool" and e.f.type == "bool":
-        return _as_bool(_truth_of_if(c, e.t, e.f))
+        return _as_bool(_truth_of_if(c, truth(e.t), truth(e.f)))
     return If(c, e.t, e.f)
 
 

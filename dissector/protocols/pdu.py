@@ -5,7 +5,6 @@ What the generator wants to know of a layer beside its fields are class attribut
 
 ========== ==============================================================================================
 ``label``  the name a reader knows the PDU by (``MIG_CMD_PACKAGED``); default: the class's name
-``short``  the same for a line that holds many (``START``); default: the label
 ``group``  the display-filter group of its fields (``ram`` gives ``qmig.ram.addr``); default: the class's
            name in lower case
 ``abbrevs`` field name -> display-filter name without the prefix, where the group rule does not fit
@@ -33,7 +32,6 @@ class Pdu(Packet):
     """One PDU of a stream; see the head of this file."""
 
     label: ClassVar[str] = ""
-    short: ClassVar[str] = ""
     group: ClassVar[str] = ""
     abbrevs: ClassVar[dict[str, str]] = {}
     labels: ClassVar[dict[str, str]] = {}

@@ -14,15 +14,15 @@ from typing import Any
 
 from dissector.decode import Event, Gap, Lost, Malformed, PduSeen, Resynced
 from dissector.decode.events import text_of
-from dissector.ir.expr import NeedMore, evaluate
+from dissector.ir.expr import Expr, NeedMore, evaluate
 from dissector.ir.findings import DEPTH, LONGEST, MAP_FULL, OVERRUN, SHORT_REGION, TOO_LONG, TRUNCATED
 from dissector.ir.lower import initial
-from dissector.ir.model import Assign, Expr, Field, Finding, Message, Pdu, Rule, Scan, State, Stream
+from dissector.ir.model import Assign, Field, Finding, Message, Pdu, Rule, Scan, Stream
 
 Told = tuple[Any, ...]
 
 
-class TooLong(Exception):  # noqa: N818  # like NeedMore, a request that nobody grants
+class TooLong(Exception):
     """A header is longer than anybody waits for."""
 
 
@@ -205,7 +205,7 @@ class Reference:
         if rule.enter and stop + inside > self.limit:
             found += (("overrun", text_of(OVERRUN.message.format, (inside, self.limit - stop))),)
             inside = self.limit - stop
-        self.tell(rule, pdu, (self.pos, header + payload, header), shown, known, found, ahead)
+        self.tell(rule, (self.pos, header + payload, header), shown, known, found)
         self.assign(rule.do, known, ahead)
         self.state = rule.enter or rule.goto
         if rule.enter:
@@ -221,17 +221,17 @@ class Reference:
         met = (f for f in rule.findings if f.when is None or self.value(f.when, known, ahead))
         return tuple((f.name, text_of(f.message.format, self.args(f.message, known, ahead))) for f in met)
 
-    def tell(
-        self, rule: Rule, pdu: Pdu, place: tuple[int, int, int], shown: Any, known: Any, found: Told, ahead: bytes
-    ) -> None:
+    def tell(self, rule: Rule, place: tuple[int, int, int], shown: Any, known: Any, found: Told) -> None:
         """Report a PDU."""
+        ahead = self.ahead()
+        assert rule.pdu is not None
         notes = {
             n.abbrev: self.value(n.value, known, ahead)
             for n in rule.notes
             if n.when is None or self.value(n.when, known, ahead)
         }
         info = text_of(rule.info.format, self.args(rule.info, known, ahead)) if rule.info else ""
-        self.told.append((pdu.name, *place, len(self.regions), shown, notes, found, info, self.state))
+        self.told.append((rule.pdu.name, *place, len(self.regions), shown, notes, found, info, self.state))
         self.count(rule)
 
     def count(self, rule: Rule) -> None:
@@ -327,11 +327,6 @@ class Reference:
         self.open = ""
         if at > self.pos:
             found = self.findings(rule, {}, ahead)
-            self.tell(rule, pdu, (self.pos, at - self.pos, 0), {}, {}, found, ahead)
+            self.tell(rule, (self.pos, at - self.pos, 0), {}, {}, found)
         self.assign(rule.do, {}, ahead)
         self.pos, self.state = at, rule.goto
-
-
-def states_of(stream: Stream) -> dict[str, State]:
-    """The states by name."""
-    return {s.name: s for s in stream.states}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dissector.decode import Machine, PduSeen
+from dissector.decode import Machine, Malformed, PduSeen
 from dissector.decode.compile import MOST_CODES, compile_stream
 from dissector.errors import DissectorError
 from dissector.ir.expr import Bin, Cmp, Const, Expr, If, Peek, Ref
@@ -214,6 +214,20 @@ class TestRules:
 
         assert [("B", 4, "5"), ("Z", 1, "")] == [(e.name, e.length, e.info) for e in events if isinstance(e, PduSeen)]
         assert 5 == m.registers["r"]
+
+    def test_too_long_for_its_region(self) -> None:
+        """A header that does not fit into its region is told as such, however long it is."""
+        size = Bin("*", Ref(("F", "n")), Const(1 << 20))
+        inner = Pdu("I", "I", (uint("n"), Field("x", "t.x", "x", "bytes", size)))
+        states = (
+            State("s", (Rule("s", Pdu("A", "A", (uint("a"),)), enter="in", size=Ref(("F", "a"))),)),
+            State("in", (Rule("in", inner),)),
+        )
+        events = Machine(Stream("t", "s", (), states, UNKNOWN)).feed(b"\x03\x09\x00\x00\x00")
+
+        assert ["PduSeen", "Malformed", "PduSeen"] == [type(e).__name__ for e in events]
+        assert isinstance(events[1], Malformed)
+        assert "short_region" == events[1].finding.name
 
     def test_empty_body(self) -> None:
         """A body of no octets is not reported nor counted, but its rule has held."""

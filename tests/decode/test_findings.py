@@ -142,39 +142,40 @@ class TestResync:
         assert ("resync", 0, "footer") == short(Machine(MAIN, midway=True).feed(b"\x7e\x00\x00\x08"))[0]
 
 
+@pytest.mark.parametrize("cut", [lambda x: [x], ones], ids=["whole", "octets"])
 class TestRegions:
-    def test_short(self) -> None:
+    def test_short(self, cut: Any) -> None:
         """What does not fit into a region is told, and the region is left."""
-        events = machine().feed(toy.package(toy.say(b"abc")[:-1]) + b"\x08\x01")
+        events = feed(machine(), cut(toy.package(toy.say(b"abc")[:-1]) + b"\x08\x01"))
 
         text = "5 octets are left, too few for what begins here"
         assert [("Package", START), ("short_region", START + 3, text), ("Use", START + 8, "no key 01")] == short(events)
 
-    def test_short_body(self) -> None:
+    def test_short_body(self, cut: Any) -> None:
         """Nor does a body go on behind its region."""
-        events = machine().feed(toy.package(b"\x06\x00\x01abcde") + b"\x08\x01" + toy.device(1, b""))
+        events = feed(machine(), cut(toy.package(b"\x06\x00\x01abcde") + b"\x08\x01" + toy.device(1, b"")))
 
         assert ("short_region", START + 6, "5 octets are left, too few for what begins here") in short(events)
         assert ("Use", START + 11, "no key 01") in short(events)
 
-    def test_payload_overruns(self) -> None:
+    def test_payload_overruns(self, cut: Any) -> None:
         """A payload ends where its region does."""
-        events = machine().feed(toy.package(b"\x03\x00\x00\x00\x09abc") + b"\x08\x01")
+        events = feed(machine(), cut(toy.package(b"\x03\x00\x00\x00\x09abc") + b"\x08\x01"))
 
         text = "5 octets announced, but only 3 are left around it"
         assert [("Package", START), ("Blob", START + 3, text), ("Use", START + 11, "no key 01")] == short(events)
 
-    def test_region_overruns(self) -> None:
+    def test_region_overruns(self, cut: Any) -> None:
         """A region ends where the one around it does."""
-        events = machine().feed(toy.package(b"\x04\x00\x09\x05") + b"\x08\x01")
+        events = feed(machine(), cut(toy.package(b"\x04\x00\x09\x05") + b"\x08\x01"))
 
         text = "9 octets announced, but only 1 are left around it"
         assert [("Package", START), ("Package", START + 3, text)] == short(events)[:2]
         assert ("Use", START + 7, "no key 01") == short(events)[-1]
 
-    def test_both_overrun(self) -> None:
+    def test_both_overrun(self, cut: Any) -> None:
         """A payload that takes all leaves nothing for the region behind it."""
-        events = machine().feed(toy.package(b"\x0b\x05\x05abc") + b"\x08\x01")
+        events = feed(machine(), cut(toy.package(b"\x0b\x05\x05abc") + b"\x08\x01"))
 
         texts = (
             "5 octets announced, but only 3 are left around it",
@@ -183,17 +184,17 @@ class TestRegions:
         assert ("Both", START + 3, *texts) == short(events)[1]
         assert ("Use", START + 9, "no key 01") == short(events)[-1]
 
-    def test_depth(self) -> None:
+    def test_depth(self, cut: Any) -> None:
         """There is a limit to what may stand in what."""
         octets = toy.package(toy.package(toy.package(toy.package(toy.say(b"x")))))
-        events = machine().feed(octets + b"\x08\x01")
+        events = feed(machine(), cut(octets + b"\x08\x01"))
 
         assert ("depth", START + 9, "nested deeper than 3 levels") == short(events)[3]
         assert ("Use", START + len(octets), "no key 01") == short(events)[-1]
 
-    def test_empty(self) -> None:
+    def test_empty(self, cut: Any) -> None:
         """A region of nothing is over at once, also several."""
-        events = machine().feed(toy.package(toy.package(b"")) + b"\x08\x01")
+        events = feed(machine(), cut(toy.package(toy.package(b"")) + b"\x08\x01"))
 
         assert ["Package", "Package", "Use"] == [x[0] for x in short(events)]
 

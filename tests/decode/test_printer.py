@@ -24,13 +24,13 @@ def run(e: Expr, env: dict[str, Any]) -> Any:
 
 
 class TestMeaning:
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=300, deadline=None)
     @given(e=ex.integers, env=ex.environments)
     def test_numbers(self, e: Expr, env: dict[str, Any]) -> None:
         """An expression has the value that the reference evaluator gives it."""
         assert evaluate(e, {"L": env}) == run(e, env)
 
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=300, deadline=None)
     @given(e=ex.booleans, env=ex.environments)
     def test_conditions(self, e: Expr, env: dict[str, Any]) -> None:
         """A condition holds when it does there."""
@@ -64,7 +64,7 @@ class TestText:
             (Bin("%", A, B), "a % b if b else 0"),
             (Bin("+", Const(1), Bin("%", A, B)), "1 + (a % b if b else 0)"),
             (Bin("<<", Const(1), A), "1 << a if 0 <= a <= 63 else 0"),
-            (Bin("**" if False else "-", Un("-", A), Const(-1)), "-a - -1"),
+            (Bin("-", Un("-", A), Const(-1)), "-a - -1"),
             (Logic("and", Logic("or", Cmp("==", A, B), Cmp("<", A, B)), Cmp(">", A, B)), "(a == b or a < b) and a > b"),
             (Un("not", Logic("and", A, B)), "not (a and b)"),
             (Cmp("==", Cmp("<", A, B), Const(True)), "(a < b) == True"),

@@ -67,7 +67,7 @@ def pieces(octets: bytes, cuts: list[int]) -> Iterator[bytes]:
         yield octets[start:stop]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(octets=damaged(), cuts=st.lists(st.integers(0, 2000), max_size=6))
 def test_decoder_agrees_with_the_reference(octets: bytes, cuts: list[int]) -> None:
     """PDUs, values, findings, places, registers and counts are the same, for any way to cut the stream."""

@@ -321,9 +321,7 @@ MAIN = Stream(
     unknown=UNKNOWN,
     resync=(
         Resync("footer", Until(FOOTER_AHEAD, (0, (0x7E,)), 8), ((S.device, 0),)),
-        Resync(
-            "item", Until(both(peek(0, 2) == 0x0143, peek(2, 1) == 2, printable(peek_bytes(3, 2))), (1, (0x43,)), 8)
-        ),
+        Resync("item", Until(both(peek(0, 2) == 0x0143, printable(peek_bytes(3, peek(2, 1)))), (1, (0x43,)), 8)),
         Resync("start", Until(both(peek(0, 2) == MAGIC, peek(2, 4) < 99), (1, (0x4F,)), 8)),
     ),
     depth=3,

@@ -24,9 +24,9 @@ RAISE = "return a length that cannot be, or test it in a condition"
 TOP = "define it at the top of the module"
 
 REFUSED = [
-    ("fn = lambda p: [x for x in p.items]", "layer.py:2: loops (for)", LOOP),
-    ("fn = lambda p: sum(x.len for x in p.items)", "layer.py:2: loops (for)", LOOP),
-    ("fn = lambda p: any(p.len == x for x in (1, 2))", "layer.py:2: loops (for)", LOOP),
+    ("fn = lambda p: [x for x in p.items]", "layer.py:2: uses a comprehension", PLAIN),
+    ("fn = lambda p: sum(x.len for x in p.items)", "layer.py:2: uses a generator", PLAIN),
+    ("fn = lambda p: any(p.len == x for x in (1, 2))", "layer.py:2: uses a generator", PLAIN),
     ("fn = lambda p: (n := p.len) + n", "layer.py:2: uses an assignment inside an expression (:=)", PLAIN),
     ('fn = lambda p: f"{p.len}"', "layer.py:2: uses a formatted string", PLAIN),
     ("fn = lambda p: (lambda q: q.len)(p)", "layer.py:2: uses a function made at run time", PLAIN),

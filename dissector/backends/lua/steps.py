@@ -14,6 +14,7 @@ Runs of PDUs that change nothing but the position are the business of :mod:`diss
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ...ir.expr import Const, Expr, Ref
 from ...ir.lower import lower, lower_scan, uses
@@ -207,9 +208,7 @@ class StreamPrinter:
             out.append(f"tally[{k}] = tally[{k}] + 1")
         out += [f"fact({string(x.key)}, {self.v(x.value)})" for x in b.facts]
         if b.info is not None:
-            short = string(pdu.short if pdu else "")
-            said = f'{short} .. " " .. {self.message(b.info)}' if b.info.format else short
-            out.append(f"if infos < MAX_INFOS then inform({said}) end")
+            out.append(f"if infos < MAX_INFOS then inform({self.message(b.info)}) end")
         return out
 
     def assigns(self, b: Block) -> list[str]:
@@ -239,9 +238,16 @@ class StreamPrinter:
                 lines = [f"if {self.printer.cond(p.present)} then", *("  " + x for x in lines), "end"]
             out += lines
         out += self.notes(b.notes)
-        if b.info is not None and b.info.format:
-            out.append(f't:append_text(", " .. {self.message(b.info)})')
+        if b.info is not None and b.rule.pdu is not None:
+            out += self._title(b.rule.pdu.label, b.info)
         return out
+
+    def _title(self, label: str, info: Message) -> list[str]:
+        """What the item says behind the label: the words for the Info column, without saying the label's end again."""
+        word, blank, rest = info.format.partition(" ")
+        if not label.endswith(word):
+            return [f't:append_text(", " .. {self.message(info)})']
+        return [f't:append_text(" " .. {self.message(replace(info, format=rest))})'] if blank else []
 
     def _show(self, p: Placed) -> list[str]:
         f, size = p.field, p.size

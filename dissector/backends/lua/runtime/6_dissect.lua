@@ -13,7 +13,7 @@ end
 
 local function counted()
   for k = 1, #tally do
-    if tally[k] > 0 then return true end
+    if tally[k] > 0 and counter_labels[k] ~= "" then return true end
   end
   return false
 end
@@ -23,7 +23,7 @@ local function info_column(tables)
   if counted() then
     local parts, n = {}, 0
     for k = 1, #tally do
-      if tally[k] > 0 then
+      if tally[k] > 0 and counter_labels[k] ~= "" then
         n = n + 1
         parts[n] = dec(tally[k]) .. " " .. counter_labels[k]
       end
