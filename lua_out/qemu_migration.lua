@@ -1371,7 +1371,7 @@ stream_main.states = {
       local p1 = u32(s, q + 1)
       do return fault(14, q, format("Unable to read ID string for section %s", dec(p1))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:105)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:106)
     repeat
       if not (h0_1 == 0) then break end
       if not (R.iterating == 0) then break end
@@ -1387,7 +1387,7 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:106)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:107)
     repeat
       if not (h0_1 == 0) then break end
       if q + 1 > m then return nil, 2 end
@@ -1405,7 +1405,7 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:107)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:108)
     repeat
       if not (h0_1 == 0) then break end
       do return fault(15, q, "QEMU_VM_EOF while iterative devices are not at their end") end
@@ -1831,7 +1831,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:109)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:110)
     return fault(34, q, format("Unknown savevm section type %s", dec(h0_1)))
   end,
   -- package: Between the sections of a package.
@@ -1969,7 +1969,7 @@ stream_main.states = {
       local p1 = u32(s, q + 1)
       do return fault(14, q, format("Unable to read ID string for section %s", dec(p1))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:116)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:117)
     repeat
       if not (h0_1 == 0) then break end
       if want then
@@ -2228,29 +2228,29 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:118)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:119)
     return fault(34, q, format("Unknown savevm section type %s", dec(h0_1)))
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:124)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:125)
     repeat
       if not (R.package == 1) then break end
       state = 6
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:125)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:126)
     state = 5
     return q
   end,
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:131)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:132)
     return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:137)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:138)
     repeat
       if not (R.unfinished == 0) then break end
       if not (R.checkpoint == 1) then break end
@@ -2258,7 +2258,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:138)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:139)
     repeat
       if not (R.unfinished == 0) then break end
       R.package = 0 changed = true
@@ -2328,7 +2328,7 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:141)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:142)
     R.package = 0 changed = true
     R.unfinished = 0 changed = true
     R.iterating = 1 changed = true
@@ -2337,13 +2337,13 @@ stream_main.states = {
   end,
   -- body: The body of a section: RAM delimits itself, a device does not.  RAM is told by its look if START was missed.
   [10] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:147)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:148)
     repeat
       if not (R.section_name == "ram") then break end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:148)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:149)
     repeat
       if not (C.whole == 0) then break end
       if not (R.section_name == "") then break end
@@ -2386,31 +2386,31 @@ stream_main.states = {
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:153)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
     repeat
       if not (C.footers == 2) then break end
       state = 12
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:155)
     state = 11
     return q
   end,
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:160)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:161)
     R.body_at = spos + q - 1 changed = true state = 20
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:166)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:167)
     R.body_at = spos + q - 1 changed = true state = 21
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
   [13] = function(s, q, m)
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:172)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:173)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2433,7 +2433,7 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:181)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:182)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2455,25 +2455,25 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:189)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:190)
     repeat
       if not (C.footers == 1) then break end
       do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:190)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:191)
     repeat
       if not (C.footers == 0) then break end
       C.footers = 2 shared_changed = true
       state = 7
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:191)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:192)
     state = 7
     return q
   end,
   -- after_eof: Behind the last section.
   [14] = function(s, q, m)
-    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:199)
+    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:200)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2494,7 +2494,7 @@ stream_main.states = {
       state = 15
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:200)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:201)
     repeat
       local c2 = true
       if R.checkpoint ~= 1 then
@@ -2506,7 +2506,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:201)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:202)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2515,7 +2515,7 @@ stream_main.states = {
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
   [15] = function(s, q, m)
-    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:207)
+    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:208)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2540,7 +2540,7 @@ stream_main.states = {
       state = 6
       do return q + 12 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:216)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:217)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2558,7 +2558,7 @@ stream_main.states = {
       state = 5
       do return q + 4 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:223)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:224)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2576,14 +2576,14 @@ stream_main.states = {
       state = 15
       do return q + 4 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:224)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:225)
     repeat
       if not (R.checkpoint == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       do return fault(41, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:225)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:226)
     return fault(42, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
@@ -3932,7 +3932,7 @@ stream_return_path.states = {
       state = 1
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_return_path.py:198)
+    -- MIG_RP_MSG_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_return_path.py:204)
     repeat
       if not (h0_2 == 5) then break end
       if q + 3 > m then return nil, 4 end
@@ -3969,7 +3969,7 @@ stream_return_path.states = {
       state = 2
       do return q + end_size end
     until true
-    -- MIG_RP_MSG_RESUME_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:207)
+    -- MIG_RP_MSG_RESUME_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:213)
     repeat
       if not (h0_2 == 6) then break end
       if q + 3 > m then return nil, 4 end
@@ -3992,7 +3992,7 @@ stream_return_path.states = {
       state = 1
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_SWITCHOVER_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:208)
+    -- MIG_RP_MSG_SWITCHOVER_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:214)
     repeat
       if not (h0_2 == 7) then break end
       if q + 3 > m then return nil, 4 end
@@ -4011,7 +4011,7 @@ stream_return_path.states = {
       state = 1
       do return q + 4 end
     until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:209)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:215)
     repeat
       if not (h0_2 == 3) then break end
       if q + 3 > m then return nil, 4 end
@@ -4036,7 +4036,7 @@ stream_return_path.states = {
       state = 1
       do return q + 4 end
     until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:216)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:222)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u16(s, q + 2)
@@ -4063,7 +4063,7 @@ stream_return_path.states = {
   end,
   -- bitmap_end: Behind the bitmap of RECV_BITMAP.
   [2] = function(s, q, m)
-    -- RAMBLOCK_RECV_BITMAP_ENDING  (dissector/protocols/qemu_migration/stream_return_path.py:232)
+    -- RAMBLOCK_RECV_BITMAP_ENDING  (dissector/protocols/qemu_migration/stream_return_path.py:238)
     repeat
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)

@@ -30,7 +30,9 @@ def test_the_same_in_another_process() -> None:
     out = []
     for seed in ("1", "2"):
         env = {**os.environ, "PYTHONHASHSEED": seed}
-        out.append(subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, env=env, check=True, capture_output=True).stdout)
+        out.append(
+            subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, env=env, check=True, capture_output=True).stdout
+        )
 
     assert out[0] == out[1]
     assert plugin_text().encode() == out[0]

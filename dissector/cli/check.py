@@ -70,7 +70,7 @@ class Report:
         """Translate a stream of which most was taken away."""
         channel = d.Channel(stream.name, stream.name, stream)
         try:
-            translate_protocol(dataclasses.replace(protocol, channels=(channel,)))
+            translate_protocol(dataclasses.replace(protocol, channels=(channel,), over=None))
         except Refused as error:
             self.refuse(error.where, error.what, error.hint)
         else:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[2]
 CAPTURES = ("pcaps/*-postreq.pcap*", "pcaps/*-postcopy.pcap*", "pcaps/*post*.pcap*")
 PACKAGE = "MIG_CMD_PACKAGED"
-DEVICE = re.compile(r"QEMU_VM_SECTION_FULL, FULL (\S+)")
+FULL, NAME = "QEMU_VM_SECTION_FULL", re.compile(r"Section name: (\S+)")
 WIDTH = 110
 FIRST, LAST = 7, 3
 """PDUs of the package that are shown in full."""
@@ -111,7 +111,7 @@ def shorten(lines: Iterable[str]) -> Iterator[str]:
     yield from (line for pdu in packages[:1] for line in pdu[:1])
     yield from (line for part in parts if len(part) == 1 for line in part)
     yield from (line for part in inside[:FIRST] for line in part)
-    names = [match[1] for part in inside[FIRST:-LAST] if (match := DEVICE.search(part[0]))]
+    names = [match[1] for part in inside[FIRST:-LAST] if FULL in part[0] and (match := NAME.search("\n".join(part)))]
     if names:
         text = f"[{len(names)} more devices: {', '.join(dict.fromkeys(names))}]"
         yield from textwrap.wrap(text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 9)

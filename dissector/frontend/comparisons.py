@@ -140,7 +140,7 @@ class Comparisons(Scope):
     # ------------------------------------------------------------------------------------------------- flags
 
     def is_flags(self, e: Expr) -> bool:
-        """True for what may be a set of flags in Python: a ``FlagsField``, and what ``&``, ``|`` and ``^`` make of one."""
+        """True for what may be a set of flags in Python: a ``FlagsField``, or what ``&``, ``|``, ``^`` make of one."""
         if isinstance(e, Bin) and e.op in ("&", "|", "^"):
             return self.is_flags(e.a) or self.is_flags(e.b)
         if isinstance(e, If):

@@ -17,7 +17,7 @@ from scapy.fields import StrField
 from dissector.frontend.expressions import Expressions
 from dissector.frontend.scope import HINT_PACKET, describe
 from dissector.frontend.values import PACKET, Items, Octets, Static, Value, number
-from dissector.ir.expr import Bin, Cmp, Const, Expr, If, Ref, Size, Un, rewrite
+from dissector.ir.expr import Bin, Const, Expr, If, Ref, Size, Un, rewrite
 from dissector.ir.simplify import simplify
 
 _FORMATS = {"B": 1, "H": 2, "I": 4, "L": 4, "Q": 8}

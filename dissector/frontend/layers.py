@@ -94,7 +94,8 @@ def translate_layer(layer: Any) -> Pdu:
     source = class_source(layer)
     if not (isinstance(layer, type) and issubclass(layer, Packet)):
         raise Refused(str(source), f"{layer!r} is not a Scapy layer", "a layer is a subclass of scapy.packet.Packet")
-    if not layer.fields_desc:
+    cls: Any = layer
+    if not cls.fields_desc:
         raise Refused(str(source), f"{layer.__name__} has no fields", "declare fields_desc")
     for hook in HOOKS:
         if any(hook in vars(c) for c in layer.__mro__ if c.__module__ != "scapy.packet" and c is not object):

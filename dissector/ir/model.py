@@ -246,7 +246,7 @@ class Resync:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """A value that the stream remembers.  A map holds at most ``limit`` keys of type int; more are a finding.
+    """A value that the stream remembers.  A map holds at most ``limit`` keys, int or bytes; more are a finding.
 
     ``initial`` may refer to parameters only.  With scope *conversation* all channels of one share it.
     """

@@ -33,7 +33,7 @@ def truth(e: Expr) -> Expr:
 
 
 def _as_bool(e: Expr) -> Expr:
-    """*e*, whose truth is known to be right, as a value: only an expression that is a boolean already may stand bare."""
+    """*e*, whose truth is known to be right, as a value: only what is a boolean already may stand bare."""
     return e if e.type == "bool" else Un("not", Un("not", e))
 
 

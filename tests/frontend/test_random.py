@@ -83,14 +83,14 @@ def agrees(body: str) -> None:
     assert None is check(fn, condition, "cond", Layer, n=30, none_rate=0.3).mismatch
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(expressions)
 def test_expressions(text: str) -> None:
     """One expression."""
     agrees(f"    return {text}")
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(expressions, min_size=4, max_size=4))
 def test_statements(texts: list[str]) -> None:
     """Assignments and decisions."""

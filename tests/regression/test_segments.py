@@ -44,13 +44,8 @@ def per_direction(damage: Damage) -> Damage:
         for key in dict.fromkeys(keys):
             own = [s for s, k in zip(segments, keys, strict=True) if k == key]
             queues[key] = [own[0], *damage(own[1:])]
-        out: list[Segment] = []
-        for key in keys:
-            if queues[key]:
-                out.append(queues[key].pop(0))
-        for rest in queues.values():
-            out += rest
-        return out
+        out = [queues[key].pop(0) for key in keys if queues[key]]
+        return [*out, *(s for rest in queues.values() for s in rest)]
 
     return apply
 
@@ -70,9 +65,7 @@ def test_cut_anew(name: str, size: int, tshark: Tshark, plugin: Path, tmp_path: 
 @pytest.mark.parametrize("name", [POSTCOPY, RECOVERY, MULTIFD])
 @pytest.mark.parametrize("two_pass", [False, True], ids=["one-pass", "two-passes"])
 @pytest.mark.parametrize("damage", [reorder(1), duplicate(2)], ids=["reordered", "repeated"])
-def test_damaged(
-    name: str, damage: Damage, two_pass: bool, tshark: Tshark, plugin: Path, tmp_path: Path
-) -> None:
+def test_damaged(  # noqa: PLR0917  fixtures and parametersname: str, damage: Damage, two_pass: bool, tshark: Tshark, plugin: Path, tmp_path: Path) -> None:
     """Segments that come out of order or twice give the same PDUs, in one pass and in two."""
     again = tmp_path / "again.pcap"
     resegment(capture(name), again, fixed(1448), damage=per_direction(damage))

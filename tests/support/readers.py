@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dissector.backends.base import create
 from dissector.capture import Chunk, Closed, Gap, Opened, conversations, read_packets
-from dissector.decode import PduSeen, Recognised, Session, Unrecognised
 from dissector.declare import registers
+from dissector.decode import PduSeen, Recognised, Session, Unrecognised
 from dissector.frontend.streams import translate_protocol
 from dissector.ir.model import Protocol
 from dissector.protocols.qemu_migration import PROTOCOL
@@ -206,13 +206,13 @@ def seen_by_wireshark(node: Node, prefix: str) -> Seen:
 def normal(shown: str, kind: str) -> str:
     if kind == "uint":
         return str(int(shown, 0))
-    return shown.split("\0")[0] if kind == "string" else shown.replace(":", "").replace("-", "")
+    return shown.split("\0", maxsplit=1)[0] if kind == "string" else shown.replace(":", "").replace("-", "")
 
 
 @functools.cache
 def field_types() -> dict[str, str]:
     """Display-filter name -> type, of everything but payloads."""
-    out = {f.abbrev: f.type for p in protocol().pdus for f in p.fields if not f.lazy}
+    out: dict[str, str] = {f.abbrev: f.type for p in protocol().pdus for f in p.fields if not f.lazy}
     for s in protocol().streams:
         for _, rule in s.rules():
             out.update({n.abbrev: n.type for n in rule.notes if n.abbrev not in out})

@@ -12,6 +12,8 @@ every PDU gets its items.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...ir.expr import Bin, Const, Expr, Ref, rewrite, walk
 from ...ir.steps import Block, Guard, Let, Load, Lowered, Need, Step
 from .printer import ADD, Printer
@@ -46,7 +48,7 @@ class RunPrinter:
                 records += self._records(b, steps)
         return pages, records
 
-    def _guards(self, steps: list[Step], octet: str) -> tuple[list[Expr], list[int]]:
+    def _guards(self, steps: Sequence[Step], octet: str) -> tuple[list[Expr], list[int]]:
         """The conditions over single octets, and which octets those are; *octet* names octet n as f"{octet}{n}"."""
         values: dict[tuple[str, ...], Expr] = {}
         out: list[Expr] = []
@@ -66,7 +68,7 @@ class RunPrinter:
             used |= {int(n.path[1].removeprefix(octet)) for n in walk(e) if isinstance(n, Ref) and n.path[0] == "L"}
         return out, sorted(used)
 
-    def _pages(self, b: Block, steps: list[Step]) -> list[str]:
+    def _pages(self, b: Block, steps: Sequence[Step]) -> list[str]:
         header = _octets(b)
         if header is None or b.payload is None or b.rule.pdu is None:
             return []
@@ -83,7 +85,7 @@ class RunPrinter:
         payload = f"last_payload({self.names.fields[b.placed[-1].field.abbrev]})"
         return self._framed(b, [*out, "  end"], [payload])
 
-    def _records(self, b: Block, steps: list[Step]) -> list[str]:
+    def _records(self, b: Block, steps: Sequence[Step]) -> list[str]:
         header = _octets(b)
         if header is None or b.rule.pdu is None:
             return []

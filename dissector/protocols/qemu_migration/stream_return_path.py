@@ -194,7 +194,13 @@ MESSAGE = State(
         info="COLO",
     ),
     Rule(RpPong, match=FIXED, findings=(EARLY,), info=text("MIG_RP_MSG_PONG 0x%x", F.value)),
-    Rule(RpShut, match=FIXED, do=((S.shut, 1),), findings=(SIBLING_ERROR, EARLY), info=text("MIG_RP_MSG_SHUT %d", F.status)),
+    Rule(
+        RpShut,
+        match=FIXED,
+        do=((S.shut, 1),),
+        findings=(SIBLING_ERROR, EARLY),
+        info=text("MIG_RP_MSG_SHUT %d", F.status),
+    ),
     Rule(
         RpRecvBitmap,
         match=NAMED,

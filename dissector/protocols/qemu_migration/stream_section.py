@@ -97,8 +97,9 @@ def section_rules() -> tuple[Rule, ...]:
 
 VMDESCRIPTION = int(SectionType.QEMU_VM_VMDESCRIPTION)
 
-# One octet of zero is little to go by.  Behind a PART or a package more sections are to come, so there it is only believed in front
-# of a description; anything else is what remains when octets are missing from a capture, for memory is full of zeros.
+# One octet of zero is little to go by.  Behind a PART or a package more sections are to come, so there it is only
+# believed in front of a description; anything else is what remains when octets are missing from a capture, for memory
+# is full of zeros.
 SECTION = State(
     "section",
     *section_rules(),
