@@ -245,6 +245,7 @@ do
   proto.experts = list
 end
 local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local LONGEST = 1048576
 local FINDING = { gap = 79, lost = 80, resync = 81, truncated = 82, short_region = 83, overrun = 84, depth = 85, map_full = 86, too_long = 87 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
@@ -553,7 +554,7 @@ local function seek(scan, s, q, m, final)
     end
     local ok, more = scan.accept(s, hit - offset, m)
     if ok then return hit - offset end
-    if ok == nil and not final then return nil, hit - offset, more end
+    if ok == nil and not final and more <= scan.window then return nil, hit - offset, more end
     at = hit + 1
   end
 end
@@ -644,8 +645,14 @@ local function run(q)
         show_passed(was, q, keep)
         q = keep
       end
-      if not bounded then return q, more end
-      short_region(q)
+      if more > LONGEST then
+        fault(FINDING.too_long, q, format(finding_text.too_long, dec(more), dec(LONGEST)))
+        q = give_up(q)
+      elseif bounded then
+        short_region(q)
+      else
+        return q, more
+      end
     end
   end
 end
@@ -3339,7 +3346,7 @@ stream_main.bodies = {
 }
 stream_main.scans = {
   [20] = {
-    offset = 0, octets = "[~]",
+    offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -3440,7 +3447,7 @@ stream_main.scans = {
     end,
   },
   [21] = {
-    offset = 0, octets = "[\000\001\002\003\004\008]",
+    offset = 0, octets = "[\000\001\002\003\004\008]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -3537,7 +3544,7 @@ stream_main.scans = {
 }
 stream_main.resync = {
   {
-    offset = 0, octets = "[~]",
+    offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -3690,7 +3697,7 @@ stream_main.resync = {
     end,
   },
   {
-    offset = 7, octets = "[\"(]",
+    offset = 7, octets = "[\"(]", window = 65568,
     accept = function(s, q, m)
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
@@ -4089,7 +4096,7 @@ stream_return_path.scans = {
 }
 stream_return_path.resync = {
   {
-    offset = 0, octets = "[\000]",
+    offset = 0, octets = "[\000]", window = 512,
     accept = function(s, q, m)
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
@@ -4472,7 +4479,7 @@ stream_multifd.scans = {
 }
 stream_multifd.resync = {
   {
-    offset = 0, octets = "[\017]",
+    offset = 0, octets = "[\017]", window = 512,
     accept = function(s, q, m)
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
@@ -4760,7 +4767,7 @@ stream_preempt.scans = {
 }
 stream_preempt.resync = {
   {
-    offset = 7, octets = "[\"(]",
+    offset = 7, octets = "[\"(]", window = 65568,
     accept = function(s, q, m)
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)

@@ -28,7 +28,7 @@ from ..ir.simplify import simplify, truth
 from ..ir.steps import Block, Guard, Let, Load, Lowered, Need, Step, When
 from .boxes import ANY, Bits, Box, bits_of, boxes_of, loaded, meet, product
 
-FIRST_LOOK = 32
+FIRST_LOOK = 64
 """PDUs that are looked at first; four times as many each time that all were of the kind."""
 
 LAST_LOOK = 1 << 16

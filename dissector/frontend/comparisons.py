@@ -59,8 +59,8 @@ class Comparisons(Scope):
         a, b = self.mask(b, a, node), self.mask(a, b, node)
         self.check_flags(a, b, node)
         self.check_flags(b, a, node)
-        if b == Const(None) and op == "==":
-            return IsNone(a)
+        if op == "==" and Const(None) in (a, b):
+            return IsNone(a if b == Const(None) else b)
         if "bool" in (a.type, b.type) and not (a.type == b.type and op == "=="):
             a, b = number(a), number(b)
         return Cmp(op, a, b)

@@ -9,6 +9,7 @@ attributes of :class:`dissector.protocols.pdu.Pdu` that give names.  What a sing
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import linecache
@@ -42,29 +43,59 @@ def relative(file: str) -> str:
 
 
 @functools.cache
+def _classes(file: str) -> dict[str, tuple[int, int]]:
+    """Qualified name -> first and last line of every class in a file, read once: inspect would parse it for each."""
+    found: dict[str, tuple[int, int]] = {}
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            name = prefix
+            if isinstance(child, ast.ClassDef):
+                name = f"{prefix}{child.name}"
+                first = min([child.lineno, *(d.lineno for d in child.decorator_list)])
+                found[name] = first, child.end_lineno or child.lineno
+                name += "."
+            elif isinstance(child, ast.FunctionDef):
+                name = f"{prefix}{child.name}.<locals>."
+            visit(child, name)
+
+    try:
+        visit(ast.parse("".join(linecache.getlines(file))), "")
+    except SyntaxError:
+        return {}
+    return found
+
+
+def _extent(cls: type) -> tuple[str, int, int] | None:
+    """File, first and last line of a class; None when there is no source."""
+    try:
+        file = inspect.getsourcefile(cls)
+    except TypeError:
+        return None
+    lines = _classes(file).get(cls.__qualname__) if file else None
+    return (file, *lines) if file and lines else None
+
+
+@functools.cache
 def class_source(layer: type) -> SourceRef:
     """Where a class was written."""
-    try:
-        file = inspect.getsourcefile(layer) or ""
-        line = inspect.getsourcelines(layer)[1]
-    except (OSError, TypeError):
-        return SourceRef(layer.__module__, 0)
-    return SourceRef(relative(file), line)
+    extent = _extent(layer)
+    if extent is None:
+        return SourceRef(getattr(layer, "__module__", ""), 0)
+    return SourceRef(relative(extent[0]), extent[1])
 
 
 def field_source(layer: type, name: str) -> SourceRef:
     """The line on which a field is declared: the first in the class that holds its name in quotes."""
     for cls in layer.__mro__:
-        if "fields_desc" not in vars(cls):
+        extent = _extent(cls) if "fields_desc" in vars(cls) else None
+        if extent is None:
             continue
-        try:
-            lines, first = inspect.getsourcelines(cls)
-        except (OSError, TypeError):
-            break
-        for i, line in enumerate(lines):
+        file, first, last = extent
+        for number in range(first, last + 1):
+            line = linecache.getline(file, number)
             if f'"{name}"' in line or f"'{name}'" in line:
-                file = inspect.getsourcefile(cls) or ""
-                return SourceRef(relative(file), first + i, linecache.getline(file, first + i).strip())
+                return SourceRef(relative(file), number, line.strip())
     return class_source(layer)
 
 

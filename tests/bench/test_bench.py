@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bench.table import HISTORY
 from dissector.capture import Chunk, conversations, read_packets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,8 +91,6 @@ def run_module(*words: str) -> str:
 class TestHistory:
     def test_every_line_has_the_columns_of_the_head(self) -> None:
         """One line for each release, and nothing that depends on the machine."""
-        from bench.table import HISTORY
-
         head, *lines = csv.reader((ROOT / "bench" / "history.csv").read_text(encoding="utf-8").splitlines())
         assert list(HISTORY) == head
         assert all(len(line) == len(head) for line in lines)

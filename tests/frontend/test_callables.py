@@ -63,7 +63,7 @@ PACKET = [
     ("fn = lambda p: 1 < p.len <= p.type < 9", "1 < F.len and F.len <= F.type and F.type < 9"),
     ("fn = lambda p: p.len is None or p.len is not None", "F.len is None or not F.len is None"),
     ("fn = lambda p: p.len == None", "F.len is None"),
-    ("fn = lambda p: p.len != None", "not F.len is None"),
+    ("fn = lambda p: None != p.len", "not F.len is None"),
     ("fn = lambda p: (p.len > 3) == True", "(F.len > 3) == True"),
     ("fn = lambda p: p.len == True", "F.len == 1"),
     ("fn = lambda p: (p.len > 3) == p.type", "(1 if F.len > 3 else 0) == F.type"),

@@ -7,6 +7,7 @@ import itertools
 import linecache
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.fields import ByteField, FlagsField, StrField
@@ -16,6 +17,8 @@ from dissector.errors import Refused
 from dissector.frontend.callables import translate
 from dissector.frontend.oracle import check
 from dissector.ir.simplify import simplify, truth
+
+pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")  # "0 is None"
 
 TABLE = {0: 3, 1: 5, 2: 5, 7: 0}
 MEMBERS = (0, 1, 2, 77)

@@ -65,7 +65,9 @@ def test_cut_anew(name: str, size: int, tshark: Tshark, plugin: Path, tmp_path: 
 @pytest.mark.parametrize("name", [POSTCOPY, RECOVERY, MULTIFD])
 @pytest.mark.parametrize("two_pass", [False, True], ids=["one-pass", "two-passes"])
 @pytest.mark.parametrize("damage", [reorder(1), duplicate(2)], ids=["reordered", "repeated"])
-def test_damaged(  # noqa: PLR0917  fixtures and parametersname: str, damage: Damage, two_pass: bool, tshark: Tshark, plugin: Path, tmp_path: Path) -> None:
+def test_damaged(  # noqa: PLR0917  fixtures and parameters
+    name: str, damage: Damage, two_pass: bool, tshark: Tshark, plugin: Path, tmp_path: Path
+) -> None:
     """Segments that come out of order or twice give the same PDUs, in one pass and in two."""
     again = tmp_path / "again.pcap"
     resegment(capture(name), again, fixed(1448), damage=per_direction(damage))

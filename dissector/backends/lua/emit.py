@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import resources
 
 from ...ir.expr import Ref, walk
-from ...ir.findings import GENERIC
+from ...ir.findings import GENERIC, LONGEST
 from ...ir.lower import lower_scan
 from ...ir.model import Channel, Protocol, Register, Scan, Stream
 from ...ir.steps import Block
@@ -101,6 +101,7 @@ def _declarations(p: Protocol, names: Declared) -> list[str]:
     out += ["do", "  local list = { internal_error }", "  for _, e in ipairs(experts) do list[#list + 1] = e end"]
     out += ["  proto.experts = list", "end"]
     out += ["local finding_names = { " + ", ".join(string(n) for n in names.findings) + " }"]
+    out += [f"local LONGEST = {LONGEST}"]
     out += ["local FINDING = { " + ", ".join(f"{g.name} = {names.findings[g.name]}" for g in GENERIC) + " }"]
     texts = (f"{g.name} = {string(g.message.format.replace('%d', '%s'))}" for g in GENERIC)
     out += ["local finding_text = { " + ", ".join(texts) + " }", ""]

@@ -146,7 +146,7 @@ class StreamPrinter:
             f = b.findings[-1]
             return [f"return fault({self.names.findings[f.name]}, q, {self.message(f.message)})"]
         if rule.pdu is None:
-            return [*self.assigns(b), f"state = {self.state(rule.goto)}", "return q"]
+            return [*self.reports(b), *self.assigns(b), f"state = {self.state(rule.goto)}", "return q"]
         if rule.pdu.scan:
             number = len(self.states) + 1 + self.bodies.index(b)
             return [f"R.body_at = spos + q - 1 changed = true state = {number}", "return q"]
@@ -347,7 +347,7 @@ class StreamPrinter:
         text = string(pattern.encode("latin-1")) if octets else "nil"
         return [
             "{",
-            f"  offset = {offset}, octets = {text},",
+            f"  offset = {offset}, octets = {text}, window = {scan.window},",
             f"  accept = {accept[0]}",
             *("  " + x for x in accept[1:-1]),
             "  end,",

@@ -24,7 +24,7 @@ local function seek(scan, s, q, m, final)
     end
     local ok, more = scan.accept(s, hit - offset, m)
     if ok then return hit - offset end
-    if ok == nil and not final then return nil, hit - offset, more end
+    if ok == nil and not final and more <= scan.window then return nil, hit - offset, more end
     at = hit + 1
   end
 end
@@ -115,8 +115,14 @@ local function run(q)
         show_passed(was, q, keep)
         q = keep
       end
-      if not bounded then return q, more end
-      short_region(q)
+      if more > LONGEST then
+        fault(FINDING.too_long, q, format(finding_text.too_long, dec(more), dec(LONGEST)))
+        q = give_up(q)
+      elseif bounded then
+        short_region(q)
+      else
+        return q, more
+      end
     end
   end
 end
