@@ -21,7 +21,8 @@ from ..errors import Refused
 from ..ir.expr import Bin, Const, Expr
 from ..ir.model import Field, Flag, Part, SourceRef
 from ..protocols.fields import HighPart, LowPart, PayloadField
-from .callables import translate
+from .callables import ROLES, translate
+from .oracle import check
 
 Row = Callable[["Subject"], dict[str, Any]]
 
@@ -47,9 +48,13 @@ class Subject:
         if fn is None:
             raise self.refuse(f"{role} is missing", f"give the field a {role}")
         try:
-            return translate(fn, self.layer).expr
+            translation = translate(fn, self.layer, role if role in ROLES else "")
         except Refused as exc:
             raise self.refuse(f"{role}: {exc.what} ({exc.where})", exc.hint) from exc
+        verdict = check(fn, translation, role, self.layer)
+        if verdict.mismatch is not None:
+            raise self.refuse(f"{role}: {verdict.mismatch}", "this is a mistake of the translator: please report it")
+        return translation.expr
 
 
 # A class that overrides one of these reads octets in its own way, so its base's row does not speak for it.

@@ -29,6 +29,8 @@ from .fields import Subject, bit_width, translate_field
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOOKS = ("do_dissect", "pre_dissect", "post_dissect", "do_dissect_payload", "self_build")
+LOOKUPS = ("__getattr__", "__getattribute__", "getfield_and_val", "getfieldval")
+"""A layer that looks up its fields in its own way may find them elsewhere, in the request that it answers for one."""
 
 
 def relative(file: str) -> str:
@@ -128,7 +130,7 @@ def translate_layer(layer: Any) -> Pdu:
     cls: Any = layer
     if not cls.fields_desc:
         raise Refused(str(source), f"{layer.__name__} has no fields", "declare fields_desc")
-    for hook in HOOKS:
+    for hook in (*HOOKS, *LOOKUPS):
         if any(hook in vars(c) for c in layer.__mro__ if c.__module__ != "scapy.packet" and c is not object):
             raise Refused(
                 str(source), f"{layer.__name__}.{hook}() dissects in code", "say it with fields, or register a template"

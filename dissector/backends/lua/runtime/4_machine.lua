@@ -115,11 +115,11 @@ local function run(q)
         show_passed(was, q, keep)
         q = keep
       end
-      if more > LONGEST then
+      if bounded or region and spos + q - 1 + more > region.stop then
+        short_region(q)
+      elseif more > LONGEST then
         fault(FINDING.too_long, q, format(finding_text.too_long, dec(more), dec(LONGEST)))
         q = give_up(q)
-      elseif bounded then
-        short_region(q)
       else
         return q, more
       end
