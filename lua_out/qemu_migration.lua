@@ -169,7 +169,7 @@ local experts = {
   ProtoExpert.new("qmig.expert.return_path_open", "CMD_OPEN_RETURN_PATH called when RP already open", expert.group.PROTOCOL, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.postcopy_state", "CMD_POSTCOPY_LISTEN in wrong postcopy state (\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.recovery_only", "\226\128\166 only used for recovery", expert.group.PROTOCOL, expert.severity.WARN),
-  ProtoExpert.new("qmig.expert.release_3_0", "0x\226\128\166 is this command's number in QEMU 3.0 only", expert.group.ASSUMPTION, expert.severity.NOTE),
+  ProtoExpert.new("qmig.expert.release_3_0", "0x\226\128\166 is this command's number in QEMU 3.0 only", expert.group.PROTOCOL, expert.severity.NOTE),
   ProtoExpert.new("qmig.expert.advise_page_size", "target page size \226\128\166 is not one that a target has", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.discard_version", "CMD_POSTCOPY_RAM_DISCARD invalid version (\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.discard_nil", "CMD_POSTCOPY_RAM_DISCARD missing nil (\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import signal
@@ -102,7 +103,12 @@ class TestProcess:
     def test_ctrl_c_ends_it_quietly(self) -> None:
         """An interrupt is exit code 130 and no traceback."""
         with subprocess.Popen(
-            [*DISSECTOR, "decode", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*DISSECTOR, "decode", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Whoever starts the tests in the background hands down that interrupts are ignored.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         ) as process:
             assert process.stdin is not None
             # A pcap header and nothing more: what is printed by -v tells that it is being read.

@@ -21,7 +21,7 @@ GROUPS = {
     "protocol": "PROTOCOL",
     "sequence": "SEQUENCE",
     "undecoded": "UNDECODED",
-    "assumption": "ASSUMPTION",
+    "assumption": "PROTOCOL",  # Lua in 3.4 has ASSUMPTION and refuses it
 }
 SEVERITIES = {"chat": "CHAT", "note": "NOTE", "warn": "WARN", "error": "ERROR"}
 BY_TYPE = {"bytes": "bytes", "string": "string", "ipv4": "ipv4", "ipv6": "ipv6", "ether": "ether", "uuid": "guid"}
