@@ -274,7 +274,7 @@ local counter_labels = { "pages", "zero", "XBZRLE", "compressed", "" }
 -- Portable from Lua 5.1 to 5.4.  Numbers are doubles before 5.3; 64-bit values are put together as such and are exact
 -- up to 2^53, which is why nothing here ever splits one again: fields with 64 significant bits are shown from the tvb.
 
-local byte, sub, find, format, char = string.byte, string.sub, string.find, string.format, string.char
+local byte, sub, find, format = string.byte, string.sub, string.find, string.format
 local concat, floor, pcall = table.concat, math.floor, pcall
 local raw, captured, reported = Tvb.raw, Tvb.len, Tvb.reported_len
 
@@ -415,7 +415,6 @@ local T, joined, tree_root            -- the tvb of the segment; that of joined 
 local last_item, payload_field = nil, nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
-local segment_base = 0                -- tvb offset of the first octet of S in T; negative while S begins in a carry
 
 -- The range of n octets from index q of S on.
 local function range(q, n)

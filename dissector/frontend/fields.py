@@ -18,7 +18,7 @@ from scapy import fields as sf
 
 from ..declare import E
 from ..errors import Refused
-from ..ir.expr import Bin, Const, Expr
+from ..ir.expr import Const, Expr
 from ..ir.model import Field, Flag, Part, SourceRef
 from ..protocols.fields import HighPart, LowPart, PayloadField
 from .callables import ROLES, translate
@@ -217,8 +217,6 @@ _TRANSPARENT = frozenset(
 
 def translate_field(subject: Subject, abbrev: str, label: str, present: Expr | None) -> Field:
     """The IR of one field that is not a bit field."""
-    if getattr(subject.fld, "adjust", None) is not None and isinstance(subject.fld, sf.FieldLenField):
-        pass  # adjust changes what is built, not what is read
     args = row_of(subject)(subject)
     hexadecimal = args.pop("hex", False) or type(subject.fld).__name__.startswith("X")
     return Field(
@@ -240,8 +238,3 @@ def bit_width(fld: Any) -> int | None:
         return None
     size = fld.size
     return size if isinstance(size, int) else None
-
-
-def add(a: Expr, b: int) -> Expr:
-    """``a + b``, for sizes."""
-    return Bin("+", a, Const(b))

@@ -8,7 +8,6 @@ it is known that ``flags`` is 0x28, the question whether a name follows has an a
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from .expr import BIN, CMP, FALSE, TRUE, Cmp, Const, Expr, If, InSet, IsNone, Logic, Un, rewrite
@@ -157,12 +156,3 @@ def _fold_in(e: Logic) -> Expr:
         if left and right and left[0] == right[0]:
             return InSet(left[0], left[1] + right[1])
     return e
-
-
-def substitute(e: Expr, values: dict[tuple[str, ...], Expr]) -> Expr:
-    """*e* with references replaced by what is known of them, folded."""
-
-    def known(n: Expr) -> Expr | None:
-        return values.get(getattr(n, "path", ()))
-
-    return simplify(rewrite(e, known)) if fields(e) else e

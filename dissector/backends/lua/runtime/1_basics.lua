@@ -3,7 +3,7 @@
 -- Portable from Lua 5.1 to 5.4.  Numbers are doubles before 5.3; 64-bit values are put together as such and are exact
 -- up to 2^53, which is why nothing here ever splits one again: fields with 64 significant bits are shown from the tvb.
 
-local byte, sub, find, format, char = string.byte, string.sub, string.find, string.format, string.char
+local byte, sub, find, format = string.byte, string.sub, string.find, string.format
 local concat, floor, pcall = table.concat, math.floor, pcall
 local raw, captured, reported = Tvb.raw, Tvb.len, Tvb.reported_len
 

@@ -5,7 +5,6 @@ local T, joined, tree_root            -- the tvb of the segment; that of joined 
 local last_item, payload_field = nil, nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
-local segment_base = 0                -- tvb offset of the first octet of S in T; negative while S begins in a carry
 
 -- The range of n octets from index q of S on.
 local function range(q, n)
