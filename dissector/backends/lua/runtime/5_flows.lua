@@ -151,7 +151,8 @@ end
 -- Note what is needed to read call i of this flow again.
 local function take_snapshot(flow, i)
   flow.ticks[i], flow.positions[i], flow.states[i] = flow.last, flow.pos, flow.skip * 256 + flow.state
-  if flow.carry then flow.carries[i], flow.needs[i] = flow.carry, flow.need end
+  local kept = flow.carry
+  if kept then flow.carries[i], flow.needs[i] = kept.up and kept or kept.s, flow.need end   -- mostly a bare string
   if flow.dirty or flow.region ~= flow.noted_region then
     local names, values = flow.tables.scalars, {}
     for k = 1, #names do values[k] = tostring(flow.R[names[k]]) end
@@ -190,7 +191,8 @@ local function load_snapshot(flow, i)
   local packed = flow.states[i]
   state = packed % 256
   skip = (packed - state) / 256
-  carry, need = flow.carries[i], flow.needs[i] or 0
+  local kept = flow.carries[i]
+  carry, need = type(kept) == "string" and { s = kept, n = #kept } or kept, flow.needs[i] or 0
   local entry = flow.log[latest(flow.log_at, i)]
   R, region = copy(entry.R), entry.region
   local c = flow.connection.conversation
