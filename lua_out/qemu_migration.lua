@@ -10,11 +10,14 @@
 --   dissector/protocols/qemu_migration/command.py
 --   dissector/protocols/qemu_migration/configuration.py
 --   dissector/protocols/qemu_migration/multifd.py
+--   dissector/protocols/qemu_migration/premerge.py
 --   dissector/protocols/qemu_migration/ram.py
 --   dissector/protocols/qemu_migration/return_path.py
 --   dissector/protocols/qemu_migration/section.py
 --   dissector/protocols/qemu_migration/stream_command.py
 --   dissector/protocols/qemu_migration/stream_multifd.py
+--   dissector/protocols/qemu_migration/stream_premerge.py
+--   dissector/protocols/qemu_migration/stream_premerge_rp.py
 --   dissector/protocols/qemu_migration/stream_ram.py
 --   dissector/protocols/qemu_migration/stream_return_path.py
 --   dissector/protocols/qemu_migration/stream_section.py
@@ -33,6 +36,7 @@ vs[1] = { [0] = "QEMU_VM_EOF", [1] = "QEMU_VM_SECTION_START", [2] = "QEMU_VM_SEC
 vs[2] = { [1] = "MIG_CMD_OPEN_RETURN_PATH", [2] = "MIG_CMD_PING", [3] = "MIG_CMD_POSTCOPY_ADVISE", [4] = "MIG_CMD_POSTCOPY_LISTEN", [5] = "MIG_CMD_POSTCOPY_RUN", [6] = "MIG_CMD_POSTCOPY_RAM_DISCARD", [7] = "MIG_CMD_PACKAGED", [8] = "MIG_CMD_ENABLE_COLO", [9] = "MIG_CMD_POSTCOPY_RESUME", [10] = "MIG_CMD_RECV_BITMAP", [11] = "MIG_CMD_SWITCHOVER_START" }
 vs[3] = { [0] = "COLO_MESSAGE_CHECKPOINT_READY", [1] = "COLO_MESSAGE_CHECKPOINT_REQUEST", [2] = "COLO_MESSAGE_CHECKPOINT_REPLY", [3] = "COLO_MESSAGE_VMSTATE_SEND", [4] = "COLO_MESSAGE_VMSTATE_SIZE", [5] = "COLO_MESSAGE_VMSTATE_RECEIVED", [6] = "COLO_MESSAGE_VMSTATE_LOADED" }
 vs[4] = { [1] = "MIG_RP_MSG_SHUT", [2] = "MIG_RP_MSG_PONG", [3] = "MIG_RP_MSG_REQ_PAGES_ID", [4] = "MIG_RP_MSG_REQ_PAGES", [5] = "MIG_RP_MSG_RECV_BITMAP", [6] = "MIG_RP_MSG_RESUME_ACK", [7] = "MIG_RP_MSG_SWITCHOVER_ACK" }
+vs[5] = { [1] = "MIG_RP_CMD_SHUT", [2] = "MIG_RP_CMD_PONG", [3] = "MIG_RP_CMD_REQ_PAGES" }
 
 local f = {}
 f.channel = ProtoField.string("qmig.channel", "Channel")
@@ -75,6 +79,9 @@ f.recv_bitmap_block_length = ProtoField.uint8("qmig.recv_bitmap.block_length", "
 f.recv_bitmap_block = ProtoField.string("qmig.recv_bitmap.block", "RAM block")
 f.packaged_length = ProtoField.uint32("qmig.packaged.length", "Length of package", base.DEC)
 f.command_data = ProtoField.bytes("qmig.command.data", "Data")
+f.premerge_type = ProtoField.uint8("qmig.premerge.type", "Section type", base.HEX)
+f.premerge_command = ProtoField.uint16("qmig.premerge.command", "Command", base.DEC)
+f.premerge_length = ProtoField.uint16("qmig.premerge.length", "Length of payload", base.DEC)
 f.vmdescription_length = ProtoField.uint32("qmig.vmdescription.length", "Length", base.DEC)
 f.vmdescription_json = ProtoField.bytes("qmig.vmdescription.json", "JSON")
 f.colo_message = ProtoField.uint32("qmig.colo.message", "COLO message", base.DEC, vs[3])
@@ -109,6 +116,18 @@ f.xbzrle_zrun_high = ProtoField.uint8("qmig.xbzrle.zrun_high", "Unchanged, high 
 f.xbzrle_nzrun_low = ProtoField.uint8("qmig.xbzrle.nzrun_low", "Changed, low bits", base.DEC)
 f.xbzrle_nzrun_high = ProtoField.uint8("qmig.xbzrle.nzrun_high", "Changed, high bits", base.DEC)
 f.xbzrle_literals = ProtoField.bytes("qmig.xbzrle.literals", "New values")
+f.premerge_data = ProtoField.bytes("qmig.premerge.data", "Data")
+f.premerge_host_page_size = ProtoField.uint64("qmig.premerge.host_page_size", "Host page size", base.HEX)
+f.premerge_status = ProtoField.uint8("qmig.premerge.status", "Status", base.DEC)
+f.premerge_version = ProtoField.uint8("qmig.premerge.version", "Version", base.DEC)
+f.premerge_first_bit_offset = ProtoField.uint8("qmig.premerge.first_bit_offset", "First bit offset", base.DEC)
+f.premerge_block_length = ProtoField.uint8("qmig.premerge.block_length", "Length of name", base.DEC)
+f.premerge_block = ProtoField.string("qmig.premerge.block", "RAM block")
+f.premerge_nil = ProtoField.uint8("qmig.premerge.nil", "Nil", base.DEC)
+f.premerge_start = ProtoField.uint64("qmig.premerge.start", "First page", base.HEX)
+f.premerge_mask = ProtoField.uint32("qmig.premerge.mask", "Mask of pages", base.HEX)
+f.premerge_range_start = ProtoField.uint64("qmig.premerge.range_start", "First octet", base.HEX)
+f.premerge_end = ProtoField.uint64("qmig.premerge.end", "End", base.HEX)
 f.rp_type = ProtoField.uint16("qmig.rp.type", "Message", base.DEC, vs[4])
 f.rp_length = ProtoField.uint16("qmig.rp.length", "Length of payload", base.DEC)
 f.rp_start = ProtoField.uint64("qmig.rp.start", "Start", base.HEX)
@@ -121,6 +140,11 @@ f.rp_bitmap_size = ProtoField.uint64("qmig.rp.bitmap_size", "Octets of bitmap", 
 f.rp_bitmap = ProtoField.bytes("qmig.rp.bitmap", "Bitmap")
 f.rp_data = ProtoField.bytes("qmig.rp.data", "Data")
 f.rp_bitmap_end = ProtoField.uint64("qmig.rp.bitmap_end", "End mark of bitmap", base.HEX)
+f.premerge_rp_type = ProtoField.uint16("qmig.premerge_rp.type", "Message", base.DEC, vs[5])
+f.premerge_rp_length = ProtoField.uint16("qmig.premerge_rp.length", "Length of payload", base.DEC)
+f.premerge_rp_request_length = ProtoField.uint64("qmig.premerge_rp.request_length", "Octets requested", base.HEX)
+f.premerge_rp_flags = ProtoField.uint32("qmig.premerge_rp.flags", "Flags", base.HEX)
+f.premerge_rp_flags_named = ProtoField.bool("qmig.premerge_rp.flags.named", "NAMED", 8, nil, 0x1)
 f.multifd_magic = ProtoField.uint32("qmig.multifd.magic", "Magic", base.HEX)
 f.multifd_version = ProtoField.uint32("qmig.multifd.version", "Version", base.DEC)
 f.multifd_uuid = ProtoField.guid("qmig.multifd.uuid", "Uuid")
@@ -143,6 +167,7 @@ f.multifd_zero_pages = ProtoField.uint32("qmig.multifd.zero_pages", "Zero pages"
 f.multifd_ramblock = ProtoField.string("qmig.multifd.ramblock", "RAM block")
 f.multifd_offset = ProtoField.uint64("qmig.multifd.offset", "Offset", base.HEX)
 f.multifd_unused = ProtoField.bytes("qmig.multifd.unused", "Unused")
+f.dialect = ProtoField.string("qmig.dialect", "Dialect")
 do
   local list = {}
   for _, field in pairs(f) do list[#list + 1] = field end
@@ -205,6 +230,8 @@ local experts = {
   ProtoExpert.new("qmig.expert.ram_total_short", "Unknown ramblock \"\", cannot accept migration", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_total", "the blocks are longer than the total by 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.xbzrle_run", "Failed to load XBZRLE page - decode error!", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.postcopy_end_status", "CMD_POSTCOPY_END: error on source host (\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.discard_bits", "CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=\226\128\166 offset=\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_no_previous_block", "MIG_RP_MSG_REQ_PAGES has no previous block", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_misaligned", "MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:\226\128\166 len: \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_request_block", "MIG_RP_MSG_REQ_PAGES has no block '\226\128\166'", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -244,24 +271,25 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 79, lost = 80, resync = 81, truncated = 82, short_region = 83, overrun = 84, depth = 85, map_full = 86, too_long = 87 }
+local FINDING = { gap = 81, lost = 82, resync = 83, truncated = 84, short_region = 85, overrun = 86, depth = 87, map_full = 88, too_long = 89 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
-local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, release = 0 }
+local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, dialect = 0, release = 0 }
 proto.prefs.page_size = Pref.enum("Target page size", 0, "Used until the stream tells: the configuration does for variable targets (Arm), POSTCOPY_ADVISE for all.", { { 1, "automatic, else 4096", 0 }, { 2, "1024", 1024 }, { 3, "2048", 2048 }, { 4, "4096", 4096 }, { 5, "8192", 8192 }, { 6, "16384", 16384 }, { 7, "32768", 32768 }, { 8, "65536", 65536 } }, false)
 proto.prefs.footers = Pref.enum("Section footers", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the first RAM section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.configuration = Pref.enum("Configuration section", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the file header.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.ignore_shared = Pref.enum("Capability x-ignore-shared", 0, "Adds an address to each RAM block; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.block_page_sizes = Pref.enum("Page sizes in the RAM block list", 0, "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.", { { 1, "automatic", 0 }, { 2, "of blocks with huge pages", 1 }, { 3, "never", 2 } }, false)
+proto.prefs.dialect = Pref.enum("Dialect", 0, "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the first command.", { { 1, "automatic", 0 }, { 2, "release", 1 }, { 3, "postcopy v5 (before the merge)", 2 }, { 4, "postcopy v6 and v7 (before the merge)", 3 }, { 5, "postcopy v4 (before the merge)", 4 } }, false)
 proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of more than 16 MiB is an error (up to 2.11) or worth a note.", { { 1, "automatic", 0 }, { 2, "2.12 and newer", 1 }, { 3, "2.5 to 2.11", 2 } }, false)
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
 proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
-local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed" }
-local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages" }
+local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed" }
+local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages" }
 local counter_names = { "ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed", "ram.postcopy-requests" }
 local counter_labels = { "pages", "zero", "XBZRLE", "compressed", "" }
 
@@ -953,8 +981,8 @@ end
 ----------------------------------------------------------------------------------------------------
 
 local stream_main = {
-  name = "main", last = 19,
-  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "page_sizes", "blocks_left", "discarded", "unpacked" },
+  name = "main", last = 22,
+  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "page_sizes", "blocks_left", "discarded", "first_bit", "unpacked" },
   registers = {
     body_at = 0,
     block = "",
@@ -971,6 +999,7 @@ local stream_main = {
     page_sizes = 0,
     blocks_left = 0,
     discarded = "",
+    first_bit = 0,
     unpacked = 0,
   },
 }
@@ -979,7 +1008,7 @@ table.insert(stream_main.scalars, "body_at")
 stream_main.states = {
   -- start: The first octets of a connection.
   [1] = function(s, q, m)
-    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:47)
+    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:48)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -1000,7 +1029,7 @@ stream_main.states = {
       state = 2
       do return q + 8 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:54)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:55)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1025,18 +1054,18 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:55)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:56)
     return fault(4, q, "Not a migration stream")
   end,
   -- configuration: Behind the file header.
   [2] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:61)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:62)
     repeat
       if not (pref.configuration == 2) then break end
       state = 5
       do return q end
     until true
-    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:62)
+    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:63)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1070,18 +1099,55 @@ stream_main.states = {
       state = 3
       do return q + end_machine end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:70)
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:98)
+    repeat
+      if not (pref.dialect == 0) then break end
+      if not (C.dialect == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 7) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x150000 or p2 == 0x160000 or p2 == 0x170001) then break end
+      C.dialect = 2 shared_changed = true
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:98)
+    repeat
+      if not (pref.dialect == 0) then break end
+      if not (C.dialect == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 6) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x160000 or p2 == 0x170000 or p2 == 0x180001) then break end
+      C.dialect = 4 shared_changed = true
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:72)
+    repeat
+      if not (C.dialect > 1) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0)) then break end
+      state = 20
+      do return q end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:73)
     repeat
       if not (pref.configuration == 1) then break end
       do return fault(5, q, "Configuration section missing") end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:71)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:74)
     state = 5
     return q
   end,
   -- subsection: In-line subsections of the configuration; anything without its prefix belongs to nobody here.
   [3] = function(s, q, m)
-    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:77)
+    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:80)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1120,7 +1186,7 @@ stream_main.states = {
       state = 3
       do return q + end_bits end
     until true
-    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:84)
+    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:87)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1157,7 +1223,7 @@ stream_main.states = {
       state = 4
       do return q + end_count end
     until true
-    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:92)
+    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:95)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1192,7 +1258,7 @@ stream_main.states = {
       state = 3
       do return q + end_uuid end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:93)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:96)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1207,19 +1273,19 @@ stream_main.states = {
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
       do return fault(8, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:97)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:100)
     state = 5
     return q
   end,
   -- capability: The capabilities of configuration/capabilities, counted.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:103)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:106)
     repeat
       if not (R.capabilities == 0) then break end
       state = 3
       do return q end
     until true
-    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:104)
+    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:107)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1246,46 +1312,48 @@ stream_main.states = {
   end,
   -- section: Between sections.
   [5] = function(s, q, m)
-    if q > m then return nil, 1 end
-    local h0_1 = byte(s, q)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:69)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:70)
     repeat
-      if not (h0_1 == 2) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 2) then break end
       if q + 4 > m then return nil, 5 end
-      local w1 = u32(s, q + 1)
+      local w2 = u32(s, q + 1)
       if want then
         local t = open(7, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w1) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w1) or "")):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
+          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
-      if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w1) or "")))) end
-      R.section = w1 changed = true
-      R.section_name = (recall(C.sections, w1) or "") changed = true
+      if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
+      R.section = w2 changed = true
+      R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 1 changed = true
       state = 10
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:50)
+    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:51)
     repeat
-      if not (h0_1 == 4) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 4) then break end
       if q + 5 > m then return nil, 6 end
-      local p1 = byte(s, q + 5)
-      if not (p1 > 0) then break end
-      local w2 = u32(s, q + 1)
-      if q + 6 + p1 - 1 > m then return nil, 6 + p1 end
-      local v_idstr = sub(s, q + 6, q + 6 + p1 - 1)
-      local end_idstr = 6 + p1
+      local p2 = byte(s, q + 5)
+      if not (p2 > 0) then break end
+      local w3 = u32(s, q + 1)
+      if q + 6 + p2 - 1 > m then return nil, 6 + p2 end
+      local v_idstr = sub(s, q + 6, q + 6 + p2 - 1)
+      local end_idstr = 6 + p2
       if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
-      local w3 = u32(s, q + end_idstr)
+      local w4 = u32(s, q + end_idstr)
       local end_instance_id = end_idstr + 4
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
-      local w4 = u32(s, q + end_instance_id)
+      local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
       if want then
         local t = open(8, q, end_version_id, 0)
@@ -1293,38 +1361,40 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           t:add(f.section_name_length, range(q + 5, 1))
-          if p1 > 0 then t:add(f.section_name, range(q + 6, p1)) end
+          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
-      R.section = w2 changed = true
+      R.section = w3 changed = true
       R.section_name = v_idstr changed = true
-      memorise(C.sections, w2, v_idstr, 4096)
+      memorise(C.sections, w3, v_idstr, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:50)
+    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:51)
     repeat
-      if not (h0_1 == 1) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 1) then break end
       if q + 5 > m then return nil, 6 end
-      local p1 = byte(s, q + 5)
-      if not (p1 > 0) then break end
-      local w2 = u32(s, q + 1)
-      if q + 6 + p1 - 1 > m then return nil, 6 + p1 end
-      local v_idstr = sub(s, q + 6, q + 6 + p1 - 1)
-      local end_idstr = 6 + p1
+      local p2 = byte(s, q + 5)
+      if not (p2 > 0) then break end
+      local w3 = u32(s, q + 1)
+      if q + 6 + p2 - 1 > m then return nil, 6 + p2 end
+      local v_idstr = sub(s, q + 6, q + 6 + p2 - 1)
+      local end_idstr = 6 + p2
       if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
-      local w3 = u32(s, q + end_idstr)
+      local w4 = u32(s, q + end_idstr)
       local end_instance_id = end_idstr + 4
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
-      local w4 = u32(s, q + end_instance_id)
+      local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
       if want then
         local t = open(9, q, end_version_id, 0)
@@ -1332,56 +1402,62 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           t:add(f.section_name_length, range(q + 5, 1))
-          if p1 > 0 then t:add(f.section_name, range(q + 6, p1)) end
+          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
-      R.section = w2 changed = true
+      R.section = w3 changed = true
       R.section_name = v_idstr changed = true
-      memorise(C.sections, w2, v_idstr, 4096)
+      memorise(C.sections, w3, v_idstr, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:69)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:70)
     repeat
-      if not (h0_1 == 3) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 3) then break end
       if q + 4 > m then return nil, 5 end
-      local w1 = u32(s, q + 1)
+      local w2 = u32(s, q + 1)
       if want then
         local t = open(10, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w1) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w1) or "")):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
+          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
-      if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w1) or "")))) end
-      R.section = w1 changed = true
-      R.section_name = (recall(C.sections, w1) or "") changed = true
+      if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
+      R.section = w2 changed = true
+      R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 0 changed = true
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:94)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:95)
     repeat
-      if not (h0_1 == 1 or h0_1 == 4) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
-      local p1 = u32(s, q + 1)
-      do return fault(14, q, format("Unable to read ID string for section %s", dec(p1))) end
+      local p2 = u32(s, q + 1)
+      do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:106)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:107)
     repeat
-      if not (h0_1 == 0) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
       if not (R.iterating == 0) then break end
       if want then
         local t = open(11, q, 1, 0)
@@ -1395,12 +1471,14 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:107)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:108)
     repeat
-      if not (h0_1 == 0) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
       if q + 1 > m then return nil, 2 end
-      local p1 = byte(s, q + 1)
-      if not (p1 == 6) then break end
+      local p2 = byte(s, q + 1)
+      if not (p2 == 6) then break end
       if want then
         local t = open(11, q, 1, 0)
         if t then
@@ -1413,22 +1491,26 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:108)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:109)
     repeat
-      if not (h0_1 == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 0) then break end
       do return fault(15, q, "QEMU_VM_EOF while iterative devices are not at their end") end
     until true
     -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 2) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 2) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 4) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
-      local w3 = u32(s, q + 5)
+      local w4 = u32(s, q + 5)
       if want then
         local t = open(12, q, 9, 0)
         if t then
@@ -1436,24 +1518,26 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.ping_value, range(q + 5, 4))
-          t:append_text(" " .. format("0x%s", hex(w3, 0)))
+          t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w3, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w3, 0))) end
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 5
       do return q + 9 end
     until true
     -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 1) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 1) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(13, q, 5, 0)
         if t then
@@ -1471,13 +1555,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 4) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 4) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(14, q, 5, 0)
         if t then
@@ -1495,13 +1581,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 11) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 11) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(15, q, 5, 0)
         if t then
@@ -1517,13 +1605,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 9) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 9) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(16, q, 5, 0)
         if t then
@@ -1540,13 +1630,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:97)
     repeat
-      if not (h0_1 == 8) then break end
-      if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
       if not (w1 == 8) then break end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 8) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if not (R.recovery == 1) then break end
       if want then
         local t = open(16, q, 5, 0)
@@ -1564,13 +1656,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
-      if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
       if not (w1 == 8) then break end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 8) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(17, q, 5, 0)
         if t then
@@ -1586,13 +1680,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 5) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 5) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(18, q, 5, 0)
         if t then
@@ -1610,17 +1706,19 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 3) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 3) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 16) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 16) then break end
       if q + 12 > m then return nil, 13 end
-      local w3 = u64(s, q + 5)
+      local w4 = u64(s, q + 5)
       if q + 20 > m then return nil, 21 end
-      local w4 = u64(s, q + 13)
+      local w5 = u64(s, q + 13)
       if want then
         local t = open(19, q, 21, 0)
         if t then
@@ -1632,24 +1730,26 @@ stream_main.states = {
         end
       end
       if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if not (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w4))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
-      R.page_sizes = w3 changed = true
-      C.page_size = (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) and w4 or C.page_size shared_changed = true
+      R.page_sizes = w4 changed = true
+      C.page_size = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size shared_changed = true
       state = 5
       do return q + 21 end
     until true
     -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 3) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 3) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(20, q, 5, 0)
         if t then
@@ -1667,25 +1767,27 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_RAM_DISCARD  (dissector/protocols/qemu_migration/stream_command.py:138)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 6) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 6) then break end
       if q + 4 > m then return nil, 5 end
-      local p2 = u16(s, q + 3)
-      if not (p2 >= 20) then break end
+      local p3 = u16(s, q + 3)
+      if not (p3 >= 20) then break end
       if q + 6 > m then return nil, 7 end
-      local p3 = byte(s, q + 6)
-      if not (p2 >= p3 + 3) then break end
-      if not ((p2 - p3 - 3) % 16 == 0) then break end
-      local w4 = byte(s, q + 5)
-      if q + 7 + p3 - 1 > m then return nil, 7 + p3 end
-      local v_block = sub(s, q + 7, q + 7 + p3 - 1)
-      local end_block = 7 + p3
+      local p4 = byte(s, q + 6)
+      if not (p3 >= p4 + 3) then break end
+      if not ((p3 - p4 - 3) % 16 == 0) then break end
+      local w5 = byte(s, q + 5)
+      if q + 7 + p4 - 1 > m then return nil, 7 + p4 end
+      local v_block = sub(s, q + 7, q + 7 + p4 - 1)
+      local end_block = 7 + p4
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
-      local w5 = byte(s, q + end_block)
+      local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1694,19 +1796,19 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.discard_version, range(q + 5, 1))
           t:add(f.discard_block_length, range(q + 6, 1))
-          if p3 > 0 then t:add(f.discard_block, range(q + 7, p3)) end
+          if p4 > 0 then t:add(f.discard_block, range(q + 7, p4)) end
           t:add(f.discard_nil, range(q + end_block, 1))
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
       if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if w4 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w4))) end
-      if w5 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w5))) end
-      if p2 - (3 + p3) > 192 then report(24, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
+      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if p3 - (3 + p4) > 192 then report(24, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
       if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
-      local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
+      local inside = p3 - (p4 + 3) > 0 and p3 - (p4 + 3) or 0
       C.postcopy = 2 shared_changed = true
       R.discarded = v_block changed = true
       enter(q + end_nil, inside, 5, "MIG_CMD_POSTCOPY_RAM_DISCARD")
@@ -1715,19 +1817,21 @@ stream_main.states = {
     until true
     -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:160)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 10) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 10) then break end
       if q + 4 > m then return nil, 5 end
-      local p2 = u16(s, q + 3)
-      if not (p2 > 0) then break end
+      local p3 = u16(s, q + 3)
+      if not (p3 > 0) then break end
       if q + 5 > m then return nil, 6 end
-      local p3 = byte(s, q + 5)
-      if not (p2 == p3 + 1) then break end
-      if q + 6 + p3 - 1 > m then return nil, 6 + p3 end
-      local v_block = sub(s, q + 6, q + 6 + p3 - 1)
-      local end_block = 6 + p3
+      local p4 = byte(s, q + 5)
+      if not (p3 == p4 + 1) then break end
+      if q + 6 + p4 - 1 > m then return nil, 6 + p4 end
+      local v_block = sub(s, q + 6, q + 6 + p4 - 1)
+      local end_block = 6 + p4
       if want then
         local t = open(22, q, end_block, 0)
         if t then
@@ -1735,7 +1839,7 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.recv_bitmap_block_length, range(q + 5, 1))
-          if p3 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p3)) end
+          if p4 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p4)) end
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
@@ -1747,19 +1851,21 @@ stream_main.states = {
     until true
     -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:161)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 9) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 9) then break end
       if q + 4 > m then return nil, 5 end
-      local p2 = u16(s, q + 3)
-      if not (p2 > 0) then break end
+      local p3 = u16(s, q + 3)
+      if not (p3 > 0) then break end
       if q + 5 > m then return nil, 6 end
-      local p3 = byte(s, q + 5)
-      if not (p2 == p3 + 1) then break end
-      if q + 6 + p3 - 1 > m then return nil, 6 + p3 end
-      local v_block = sub(s, q + 6, q + 6 + p3 - 1)
-      local end_block = 6 + p3
+      local p4 = byte(s, q + 5)
+      if not (p3 == p4 + 1) then break end
+      if q + 6 + p4 - 1 > m then return nil, 6 + p4 end
+      local v_block = sub(s, q + 6, q + 6 + p4 - 1)
+      local end_block = 6 + p4
       if want then
         local t = open(22, q, end_block, 0)
         if t then
@@ -1767,7 +1873,7 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.recv_bitmap_block_length, range(q + 5, 1))
-          if p3 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p3)) end
+          if p4 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p4)) end
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
@@ -1779,16 +1885,18 @@ stream_main.states = {
     until true
     -- MIG_CMD_PACKAGED  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 7) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 7) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 4) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
-      local w3 = u32(s, q + 5)
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      local w4 = u32(s, q + 5)
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -1796,15 +1904,15 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.packaged_length, range(q + 5, 4))
-          t:append_text(" " .. format("%s B", dec(w3)))
+          t:append_text(" " .. format("%s B", dec(w4)))
         end
       end
-      if w3 > 0x1000000 and pref.release == 2 then report(26, format("Unreasonably large packaged state: %s", dec(w3))) end
-      if w3 > 0x1000000 and pref.release ~= 2 then report(27, format("Unreasonably large packaged state: %s", dec(w3))) end
-      if w3 == 0 then report(28, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 and pref.release == 2 then report(26, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 > 0x1000000 and pref.release ~= 2 then report(27, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(28, "the package is empty: Input/output error (5)") end
       seen[23] = seen[23] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w3))) end
-      local inside = w3
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
+      local inside = w4
       R.package = 1 changed = true
       R.unfinished = 1 changed = true
       enter(q + 9, inside, 9, "MIG_CMD_PACKAGED")
@@ -1813,77 +1921,124 @@ stream_main.states = {
     until true
     -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:181)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      local w2 = u16(s, q + 1)
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
+      local w3 = u16(s, q + 3)
       if want then
-        local t = open(24, q, 5, w2)
+        local t = open(24, q, 5, w3)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w2)
-          t:append_text(" " .. format("0x%s", hex(w1, 0)))
+          show_payload(t, f.command_data, q + 5, w3)
+          t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w1 >= 1 and w1 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w1, 0), hex(w2, 0))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 5 or w1 == 7 or w1 == 8 or w1 == 9 or w1 == 11) and w2 ~= (w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""), dec(w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0), dec(w2))) end
-      if w1 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w2))) end
-      if w1 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w2))) end
-      if w1 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w2))) end
+      if not (w2 >= 1 and w2 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w1, 0))) end
-      pass_over(q + 5, w2, f.command_data)
+      if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
+      pass_over(q + 5, w3, f.command_data)
       state = 5
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:110)
-    return fault(34, q, format("Unknown savevm section type %s", dec(h0_1)))
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:111)
+    repeat
+      if not (C.dialect > 1) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0)) then break end
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:98)
+    repeat
+      if not (C.footers == 2) then break end
+      if not (pref.dialect == 0) then break end
+      if not (C.dialect == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 7) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x150000 or p2 == 0x160000 or p2 == 0x170001) then break end
+      C.dialect = 2 shared_changed = true
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:98)
+    repeat
+      if not (C.footers == 2) then break end
+      if not (pref.dialect == 0) then break end
+      if not (C.dialect == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 6) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x160000 or p2 == 0x170000 or p2 == 0x180001) then break end
+      C.dialect = 4 shared_changed = true
+      state = 20
+      do return q end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:113)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      do return fault(34, q, format("Unknown savevm section type %s", dec(p1))) end
+    until true
   end,
   -- package: Between the sections of a package.
   [6] = function(s, q, m)
-    if q > m then return nil, 1 end
-    local h0_1 = byte(s, q)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:69)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:70)
     repeat
-      if not (h0_1 == 2) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 2) then break end
       if q + 4 > m then return nil, 5 end
-      local w1 = u32(s, q + 1)
+      local w2 = u32(s, q + 1)
       if want then
         local t = open(7, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w1) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w1) or "")):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
+          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
-      if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w1) or "")))) end
-      R.section = w1 changed = true
-      R.section_name = (recall(C.sections, w1) or "") changed = true
+      if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
+      R.section = w2 changed = true
+      R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 1 changed = true
       state = 10
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:50)
+    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:51)
     repeat
-      if not (h0_1 == 4) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 4) then break end
       if q + 5 > m then return nil, 6 end
-      local p1 = byte(s, q + 5)
-      if not (p1 > 0) then break end
-      local w2 = u32(s, q + 1)
-      if q + 6 + p1 - 1 > m then return nil, 6 + p1 end
-      local v_idstr = sub(s, q + 6, q + 6 + p1 - 1)
-      local end_idstr = 6 + p1
+      local p2 = byte(s, q + 5)
+      if not (p2 > 0) then break end
+      local w3 = u32(s, q + 1)
+      if q + 6 + p2 - 1 > m then return nil, 6 + p2 end
+      local v_idstr = sub(s, q + 6, q + 6 + p2 - 1)
+      local end_idstr = 6 + p2
       if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
-      local w3 = u32(s, q + end_idstr)
+      local w4 = u32(s, q + end_idstr)
       local end_instance_id = end_idstr + 4
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
-      local w4 = u32(s, q + end_instance_id)
+      local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
       if want then
         local t = open(8, q, end_version_id, 0)
@@ -1891,38 +2046,40 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           t:add(f.section_name_length, range(q + 5, 1))
-          if p1 > 0 then t:add(f.section_name, range(q + 6, p1)) end
+          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
-      R.section = w2 changed = true
+      R.section = w3 changed = true
       R.section_name = v_idstr changed = true
-      memorise(C.sections, w2, v_idstr, 4096)
+      memorise(C.sections, w3, v_idstr, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:50)
+    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:51)
     repeat
-      if not (h0_1 == 1) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 1) then break end
       if q + 5 > m then return nil, 6 end
-      local p1 = byte(s, q + 5)
-      if not (p1 > 0) then break end
-      local w2 = u32(s, q + 1)
-      if q + 6 + p1 - 1 > m then return nil, 6 + p1 end
-      local v_idstr = sub(s, q + 6, q + 6 + p1 - 1)
-      local end_idstr = 6 + p1
+      local p2 = byte(s, q + 5)
+      if not (p2 > 0) then break end
+      local w3 = u32(s, q + 1)
+      if q + 6 + p2 - 1 > m then return nil, 6 + p2 end
+      local v_idstr = sub(s, q + 6, q + 6 + p2 - 1)
+      local end_idstr = 6 + p2
       if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
-      local w3 = u32(s, q + end_idstr)
+      local w4 = u32(s, q + end_idstr)
       local end_instance_id = end_idstr + 4
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
-      local w4 = u32(s, q + end_instance_id)
+      local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
       if want then
         local t = open(9, q, end_version_id, 0)
@@ -1930,56 +2087,62 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           t:add(f.section_name_length, range(q + 5, 1))
-          if p1 > 0 then t:add(f.section_name, range(q + 6, p1)) end
+          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
-      R.section = w2 changed = true
+      R.section = w3 changed = true
       R.section_name = v_idstr changed = true
-      memorise(C.sections, w2, v_idstr, 4096)
+      memorise(C.sections, w3, v_idstr, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:69)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:70)
     repeat
-      if not (h0_1 == 3) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 3) then break end
       if q + 4 > m then return nil, 5 end
-      local w1 = u32(s, q + 1)
+      local w2 = u32(s, q + 1)
       if want then
         local t = open(10, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w1) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w1) or "")):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
+          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
-      if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w1) or "")))) end
-      R.section = w1 changed = true
-      R.section_name = (recall(C.sections, w1) or "") changed = true
+      if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
+      R.section = w2 changed = true
+      R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 0 changed = true
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:94)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:95)
     repeat
-      if not (h0_1 == 1 or h0_1 == 4) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
-      local p1 = u32(s, q + 1)
-      do return fault(14, q, format("Unable to read ID string for section %s", dec(p1))) end
+      local p2 = u32(s, q + 1)
+      do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:117)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:120)
     repeat
-      if not (h0_1 == 0) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
       if want then
         local t = open(11, q, 1, 0)
         if t then
@@ -1994,15 +2157,17 @@ stream_main.states = {
     until true
     -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 2) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 2) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 4) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
-      local w3 = u32(s, q + 5)
+      local w4 = u32(s, q + 5)
       if want then
         local t = open(12, q, 9, 0)
         if t then
@@ -2010,24 +2175,26 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.ping_value, range(q + 5, 4))
-          t:append_text(" " .. format("0x%s", hex(w3, 0)))
+          t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w3, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w3, 0))) end
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 6
       do return q + 9 end
     until true
     -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 1) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 1) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(13, q, 5, 0)
         if t then
@@ -2045,13 +2212,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 4) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 4) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(14, q, 5, 0)
         if t then
@@ -2069,13 +2238,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 11) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 11) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(15, q, 5, 0)
         if t then
@@ -2091,13 +2262,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 9) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 9) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(16, q, 5, 0)
         if t then
@@ -2114,13 +2287,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:97)
     repeat
-      if not (h0_1 == 8) then break end
-      if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
       if not (w1 == 8) then break end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 8) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if not (R.recovery == 1) then break end
       if want then
         local t = open(16, q, 5, 0)
@@ -2138,13 +2313,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
-      if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
       if not (w1 == 8) then break end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 8) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(17, q, 5, 0)
         if t then
@@ -2160,13 +2337,15 @@ stream_main.states = {
     until true
     -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:64)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 5) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 5) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(18, q, 5, 0)
         if t then
@@ -2185,80 +2364,97 @@ stream_main.states = {
     until true
     -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:222)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 3 or w1 == 6 or w1 == 7 or w1 == 10) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 3 or w2 == 6 or w2 == 7 or w2 == 10) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
+      local w3 = u16(s, q + 3)
       if want then
-        local t = open(24, q, 5, w2)
+        local t = open(24, q, 5, w3)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w2)
-          t:append_text(", " .. format("%s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or "")))
+          show_payload(t, f.command_data, q + 5, w3)
+          t:append_text(", " .. format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
         end
       end
-      report(35, format("%s inside a package: the destination takes its payload from behind the package", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or "")))
+      report(35, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
-      if infos < MAX_INFOS then inform(format("%s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""))) end
-      pass_over(q + 5, w2, f.command_data)
+      if infos < MAX_INFOS then inform(format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
+      pass_over(q + 5, w3, f.command_data)
       state = 6
       do return q + 5 end
     until true
     -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:181)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      local w2 = u16(s, q + 1)
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
+      local w3 = u16(s, q + 3)
       if want then
-        local t = open(24, q, 5, w2)
+        local t = open(24, q, 5, w3)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w2)
-          t:append_text(" " .. format("0x%s", hex(w1, 0)))
+          show_payload(t, f.command_data, q + 5, w3)
+          t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w1 >= 1 and w1 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w1, 0), hex(w2, 0))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 5 or w1 == 7 or w1 == 8 or w1 == 9 or w1 == 11) and w2 ~= (w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""), dec(w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0), dec(w2))) end
-      if w1 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w2))) end
-      if w1 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w2))) end
-      if w1 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w2))) end
+      if not (w2 >= 1 and w2 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w1, 0))) end
-      pass_over(q + 5, w2, f.command_data)
+      if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
+      pass_over(q + 5, w3, f.command_data)
       state = 6
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:119)
-    return fault(34, q, format("Unknown savevm section type %s", dec(h0_1)))
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:122)
+    repeat
+      if not (C.dialect > 1) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0)) then break end
+      state = 20
+      do return q end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:123)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      do return fault(34, q, format("Unknown savevm section type %s", dec(p1))) end
+    until true
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:125)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:129)
     repeat
       if not (R.package == 1) then break end
       state = 6
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:126)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:130)
     state = 5
     return q
   end,
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:132)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:136)
     return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:138)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:142)
     repeat
       if not (R.unfinished == 0) then break end
       if not (R.checkpoint == 1) then break end
@@ -2266,7 +2462,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:139)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:143)
     repeat
       if not (R.unfinished == 0) then break end
       R.package = 0 changed = true
@@ -2274,7 +2470,7 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:69)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:70)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2336,7 +2532,42 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:142)
+    -- MIG_CMD_PING (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if not (R.unfinished == 1) then break end
+      if not (C.dialect > 1) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0)) then break end
+      if q + 2 > m then return nil, 3 end
+      local p2 = u16(s, q + 1)
+      if not (p2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p3 = u16(s, q + 3)
+      if not (p3 == 4) then break end
+      if q + 8 > m then return nil, 9 end
+      local w4 = u32(s, q + 5)
+      if want then
+        local t = open(25, q, 9, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.ping_value, range(q + 5, 4))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
+        end
+      end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      seen[25] = seen[25] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
+      R.unfinished = 0 changed = true
+      R.package = 0 changed = true
+      state = 5
+      do return q + 9 end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:147)
     R.package = 0 changed = true
     R.unfinished = 0 changed = true
     R.iterating = 1 changed = true
@@ -2345,13 +2576,13 @@ stream_main.states = {
   end,
   -- body: The body of a section: RAM delimits itself, a device does not.  RAM is told by its look if START was missed.
   [10] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:148)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:153)
     repeat
       if not (R.section_name == "ram") then break end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:149)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
     repeat
       if not (C.whole == 0) then break end
       if not (R.section_name == "") then break end
@@ -2394,31 +2625,31 @@ stream_main.states = {
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:159)
     repeat
       if not (C.footers == 2) then break end
       state = 12
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:155)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:160)
     state = 11
     return q
   end,
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:161)
-    R.body_at = spos + q - 1 changed = true state = 20
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:166)
+    R.body_at = spos + q - 1 changed = true state = 23
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:167)
-    R.body_at = spos + q - 1 changed = true state = 21
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:172)
+    R.body_at = spos + q - 1 changed = true state = 24
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
   [13] = function(s, q, m)
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:173)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:178)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2428,7 +2659,7 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local w2 = u32(s, q + 1)
       if want then
-        local t = open(27, q, 5, 0)
+        local t = open(28, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
@@ -2436,12 +2667,12 @@ stream_main.states = {
         end
       end
       if w2 ~= R.section then report(38, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
-      seen[27] = seen[27] + 1
+      seen[28] = seen[28] + 1
       C.footers = 1 shared_changed = true
       state = 7
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:182)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:187)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2450,38 +2681,38 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local w2 = u32(s, q + 1)
       if want then
-        local t = open(27, q, 5, 0)
+        local t = open(28, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
         end
       end
-      seen[27] = seen[27] + 1
+      seen[28] = seen[28] + 1
       C.footers = 1 shared_changed = true
       memorise(C.sections, w2, (recall(C.sections, w2) or "") ~= "" and (recall(C.sections, w2) or "") or R.section_name, 4096)
       state = 7
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:190)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:195)
     repeat
       if not (C.footers == 1) then break end
       do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:191)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:196)
     repeat
       if not (C.footers == 0) then break end
       C.footers = 2 shared_changed = true
       state = 7
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:192)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:197)
     state = 7
     return q
   end,
   -- after_eof: Behind the last section.
   [14] = function(s, q, m)
-    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:200)
+    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:205)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2489,20 +2720,20 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local w2 = u32(s, q + 1)
       if want then
-        local t = open(28, q, 5, w2)
+        local t = open(29, q, 5, w2)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.vmdescription_length, range(q + 1, 4))
           show_payload(t, f.vmdescription_json, q + 5, w2)
         end
       end
-      seen[28] = seen[28] + 1
+      seen[29] = seen[29] + 1
       if infos < MAX_INFOS then inform("VMDESCRIPTION") end
       pass_over(q + 5, w2, f.vmdescription_json)
       state = 15
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:201)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:206)
     repeat
       local c2 = true
       if R.checkpoint ~= 1 then
@@ -2514,7 +2745,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:202)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:207)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2523,23 +2754,23 @@ stream_main.states = {
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
   [15] = function(s, q, m)
-    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:208)
+    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:213)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(29, q, 12, 0)
+        local t = open(30, q, 12, 0)
         if t then
           t:add(f.colo_message, range(q, 4))
           t:add(f.colo_size, range(q + 4, 8))
           t:append_text(", " .. "COLO VM state")
         end
       end
-      seen[29] = seen[29] + 1
+      seen[30] = seen[30] + 1
       if infos < MAX_INFOS then inform("COLO VM state") end
       local inside = w2
       R.package = 1 changed = true
@@ -2548,50 +2779,50 @@ stream_main.states = {
       state = 6
       do return q + 12 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:217)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:222)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 3) then break end
       if want then
-        local t = open(30, q, 4, 0)
+        local t = open(31, q, 4, 0)
         if t then
           t:add(f.colo_message, range(q, 4))
           t:append_text(", " .. "COLO VMSTATE_SEND")
         end
       end
-      seen[30] = seen[30] + 1
+      seen[31] = seen[31] + 1
       if infos < MAX_INFOS then inform("COLO VMSTATE_SEND") end
       R.checkpoint = 1 changed = true
       state = 5
       do return q + 4 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:224)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:229)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 1) then break end
       if want then
-        local t = open(30, q, 4, 0)
+        local t = open(31, q, 4, 0)
         if t then
           t:add(f.colo_message, range(q, 4))
           t:append_text(", " .. "COLO CHECKPOINT_REQUEST")
         end
       end
-      seen[30] = seen[30] + 1
+      seen[31] = seen[31] + 1
       if infos < MAX_INFOS then inform("COLO CHECKPOINT_REQUEST") end
       R.checkpoint = 1 changed = true
       state = 15
       do return q + 4 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:225)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:230)
     repeat
       if not (R.checkpoint == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       do return fault(41, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:226)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:231)
     return fault(42, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
@@ -2603,7 +2834,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w2 = u64(s, q + 8)
       if want then
-        local t = open(31, q, 16, 0)
+        local t = open(32, q, 16, 0)
         if t then
           t:add(f.discard_start, range(q, 8))
           t:add(f.discard_range_length, range(q + 8, 8))
@@ -2612,7 +2843,7 @@ stream_main.states = {
       end
       if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
       if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
-      seen[31] = seen[31] + 1
+      seen[32] = seen[32] + 1
       if infos < MAX_INFOS then inform(format("0x%s+0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 16
       do return q + 16 end
@@ -2632,7 +2863,7 @@ stream_main.states = {
       local p1 = byte(s, q + 8)
       if not (p1 == 0) then break end
       if want then
-        local t = open(32, q, 9, 0)
+        local t = open(33, q, 9, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2653,7 +2884,7 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[32] = seen[32] + 1
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 17
       do return q + 9 end
@@ -2664,7 +2895,7 @@ stream_main.states = {
       if not (v_flags == 40) then break end
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if want then
-        local t = open(33, q, 8, C.page_size)
+        local t = open(34, q, 8, C.page_size)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2685,7 +2916,7 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[33] = seen[33] + 1
+      seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + 8, C.page_size, f.ram_data)
       state = 17
@@ -2704,7 +2935,7 @@ stream_main.states = {
       local v_block = sub(s, q + 9, q + 9 + p1 - 1)
       local end_block = 9 + p1
       if want then
-        local t = open(33, q, end_block, C.page_size)
+        local t = open(34, q, end_block, C.page_size)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2727,7 +2958,7 @@ stream_main.states = {
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      seen[33] = seen[33] + 1
+      seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
       R.block = v_block changed = true
@@ -2743,7 +2974,7 @@ stream_main.states = {
       if q + 8 > m then return nil, 9 end
       local w1 = byte(s, q + 8)
       if want then
-        local t = open(32, q, 9, 0)
+        local t = open(33, q, 9, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2765,7 +2996,7 @@ stream_main.states = {
         end
       end
       if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
-      seen[32] = seen[32] + 1
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 17
       do return q + 9 end
@@ -2786,7 +3017,7 @@ stream_main.states = {
       local w3 = byte(s, q + end_block)
       local end_fill = end_block + 1
       if want then
-        local t = open(32, q, end_fill, 0)
+        local t = open(33, q, end_fill, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2810,7 +3041,7 @@ stream_main.states = {
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
       if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
-      seen[32] = seen[32] + 1
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
@@ -2822,7 +3053,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 16 or v_flags == 48) then break end
       if want then
-        local t = open(34, q, 8, 0)
+        local t = open(35, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2841,7 +3072,7 @@ stream_main.states = {
           end
         end
       end
-      seen[34] = seen[34] + 1
+      seen[35] = seen[35] + 1
       state = 13
       do return q + 8 end
     until true
@@ -2854,9 +3085,9 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(35, q, 11, 0)
+        local t = open(36, q, 11, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2880,7 +3111,7 @@ stream_main.states = {
       end
       if w1 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
       if w2 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
-      seen[35] = seen[35] + 1
+      seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w2
       R.unpacked = 0 changed = true
@@ -2906,9 +3137,9 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(35, q, end_length, 0)
+        local t = open(36, q, end_length, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2934,7 +3165,7 @@ stream_main.states = {
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
       if w3 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
       if w4 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
-      seen[35] = seen[35] + 1
+      seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w4
       R.block = v_block changed = true
@@ -2953,7 +3184,7 @@ stream_main.states = {
       local p1 = u32(s, q + 8)
       if not (p1 <= C.page_size + floor(C.page_size / 2 ^ 12) + floor(C.page_size / 2 ^ 14) + 13) then break end
       if want then
-        local t = open(36, q, 12, p1)
+        local t = open(37, q, 12, p1)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2975,7 +3206,7 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[36] = seen[36] + 1
+      seen[37] = seen[37] + 1
       tally[4] = tally[4] + 1
       pass_over(q + 12, p1, f.ram_data)
       state = 17
@@ -3000,7 +3231,7 @@ stream_main.states = {
       local w4 = u32(s, q + end_block)
       local end_length = end_block + 4
       if want then
-        local t = open(36, q, end_length, w4)
+        local t = open(37, q, end_length, w4)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3024,7 +3255,7 @@ stream_main.states = {
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      seen[36] = seen[36] + 1
+      seen[37] = seen[37] + 1
       tally[4] = tally[4] + 1
       pass_over(q + end_length, w4, f.ram_data)
       R.block = v_block changed = true
@@ -3058,7 +3289,7 @@ stream_main.states = {
       if not (v_flags == 4 or v_flags == 36) then break end
       local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % C.page_size)
       if want then
-        local t = open(37, q, 8, 0)
+        local t = open(38, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_total, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3078,7 +3309,7 @@ stream_main.states = {
           t:append_text(", " .. format("total 0x%s", hex(v_addr, 0)))
         end
       end
-      seen[37] = seen[37] + 1
+      seen[38] = seen[38] + 1
       if infos < MAX_INFOS then inform(format("total 0x%s", hex(v_addr, 0))) end
       R.blocks_left = v_addr changed = true
       state = 18
@@ -3088,34 +3319,6 @@ stream_main.states = {
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 512 or v_flags == 544) then break end
-      if want then
-        local t = open(38, q, 8, 0)
-        if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
-          end
-        end
-      end
-      seen[38] = seen[38] + 1
-      state = 17
-      do return q + 8 end
-    until true
-    -- RAM_SAVE_FLAG_HOOK  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    repeat
-      local v_flags = h4_4 % C.page_size
-      if not (v_flags == 128 or v_flags == 160) then break end
       if want then
         local t = open(39, q, 8, 0)
         if t then
@@ -3137,6 +3340,34 @@ stream_main.states = {
         end
       end
       seen[39] = seen[39] + 1
+      state = 17
+      do return q + 8 end
+    until true
+    -- RAM_SAVE_FLAG_HOOK  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 128 or v_flags == 160) then break end
+      if want then
+        local t = open(40, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
+            flags:add(f.ram_flags_full, range(q + 6, 2))
+            flags:add(f.ram_flags_zero, range(q + 6, 2))
+            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
+            flags:add(f.ram_flags_page, range(q + 6, 2))
+            flags:add(f.ram_flags_eos, range(q + 6, 2))
+            flags:add(f.ram_flags_continue, range(q + 6, 2))
+            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
+            flags:add(f.ram_flags_hook, range(q + 6, 2))
+            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
+            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          end
+        end
+      end
+      seen[40] = seen[40] + 1
       state = 17
       do return q + 8 end
     until true
@@ -3184,7 +3415,7 @@ stream_main.states = {
       if q + end_used_length + 8 - 1 > m then return nil, end_used_length + 8 end
       local end_address = end_used_length + 8
       if want then
-        local t = open(40, q, end_address, 0)
+        local t = open(41, q, end_address, 0)
         if t then
           t:add(f.ram_block_length, range(q, 1))
           if w1 > 0 then t:add(f.ram_block, range(q + 1, w1)) end
@@ -3194,7 +3425,7 @@ stream_main.states = {
         end
       end
       if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
-      seen[40] = seen[40] + 1
+      seen[41] = seen[41] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
@@ -3220,7 +3451,7 @@ stream_main.states = {
       if q + end_used_length + 8 - 1 > m then return nil, end_used_length + 8 end
       local end_page_size = end_used_length + 8
       if want then
-        local t = open(41, q, end_page_size, 0)
+        local t = open(42, q, end_page_size, 0)
         if t then
           t:add(f.ram_block_length, range(q, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 1, p1)) end
@@ -3230,7 +3461,7 @@ stream_main.states = {
         end
       end
       if w3 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
-      seen[41] = seen[41] + 1
+      seen[42] = seen[42] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w3, 0))) end
       memorise(C.lengths, v_block, w3, 4096)
       R.blocks_left = w3 > R.blocks_left and 0 or R.blocks_left - w3 changed = true
@@ -3249,7 +3480,7 @@ stream_main.states = {
       local w2 = u64(s, q + end_block)
       local end_used_length = end_block + 8
       if want then
-        local t = open(42, q, end_used_length, 0)
+        local t = open(43, q, end_used_length, 0)
         if t then
           t:add(f.ram_block_length, range(q, 1))
           if w1 > 0 then t:add(f.ram_block, range(q + 1, w1)) end
@@ -3258,7 +3489,7 @@ stream_main.states = {
         end
       end
       if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
-      seen[42] = seen[42] + 1
+      seen[43] = seen[43] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
@@ -3295,7 +3526,7 @@ stream_main.states = {
       if q + end_nzrun_high + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 - 1 > m then return nil, end_nzrun_high + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 end
       local end_literals = end_nzrun_high + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296
       if want then
-        local t = open(43, q, end_literals, 0)
+        local t = open(44, q, end_literals, 0)
         if t then
           t:add(f.xbzrle_zrun_low, range(q, 1))
           if w1 >= 128 then
@@ -3309,29 +3540,443 @@ stream_main.states = {
         end
       end
       if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(55, "Failed to load XBZRLE page - decode error!") end
-      seen[43] = seen[43] + 1
+      seen[44] = seen[44] + 1
       R.unpacked = R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 changed = true
       state = 19
       do return q + end_literals end
     until true
   end,
+  -- premerge: A command of the postcopy series before 2.5.
+  [20] = function(s, q, m)
+    -- MIG_CMD_PING (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 4) then break end
+      if q + 8 > m then return nil, 9 end
+      local w4 = u32(s, q + 5)
+      if want then
+        local t = open(25, q, 9, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.ping_value, range(q + 5, 4))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
+        end
+      end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      seen[25] = seen[25] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
+      state = 7
+      do return q + 9 end
+    until true
+    -- MIG_CMD_OPEN_RETURN_PATH (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 0) then break end
+      if want then
+        local t = open(45, q, 5, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH")
+        end
+      end
+      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      seen[45] = seen[45] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
+      C.return_path = 1 shared_changed = true
+      state = 7
+      do return q + 5 end
+    until true
+    -- MIG_CMD_POSTCOPY_LISTEN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 0) then break end
+      if want then
+        local t = open(46, q, 5, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN")
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      seen[46] = seen[46] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
+      C.postcopy = 3 shared_changed = true
+      state = 7
+      do return q + 5 end
+    until true
+    -- MIG_CMD_POSTCOPY_RUN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if not (R.package == 1) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 0) then break end
+      if want then
+        local t = open(47, q, 5, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      seen[47] = seen[47] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
+      C.postcopy = 4 shared_changed = true
+      R.unfinished = 0 changed = true
+      state = 8
+      do return q + 5 end
+    until true
+    -- MIG_CMD_POSTCOPY_RUN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if not (R.package == 0) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 0) then break end
+      if want then
+        local t = open(47, q, 5, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      seen[47] = seen[47] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
+      C.postcopy = 4 shared_changed = true
+      R.unfinished = 0 changed = true
+      state = 5
+      do return q + 5 end
+    until true
+    -- MIG_CMD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if not (R.package == 1) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) or p1 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local w3 = u16(s, q + 3)
+      if want then
+        local t = open(48, q, 5, w3)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          show_payload(t, f.premerge_data, q + 5, w3)
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("command 0x%s", hex(p1, 0)))
+        end
+      end
+      report(35, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
+      seen[48] = seen[48] + 1
+      if infos < MAX_INFOS then inform(format("command 0x%s", hex(p1, 0))) end
+      pass_over(q + 5, w3, f.premerge_data)
+      state = 7
+      do return q + 5 end
+    until true
+    -- MIG_CMD_PACKAGED (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 4) then break end
+      if q + 8 > m then return nil, 9 end
+      local w4 = u32(s, q + 5)
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if want then
+        local t = open(49, q, 9, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.packaged_length, range(q + 5, 4))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4)))
+        end
+      end
+      if w4 > 0x1000000 then report(26, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(28, "the package is empty: Input/output error (5)") end
+      seen[49] = seen[49] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
+      local inside = w4
+      R.package = 1 changed = true
+      R.unfinished = 1 changed = true
+      enter(q + 9, inside, 9, "MIG_CMD_PACKAGED (before the merge)")
+      state = 6
+      do return q + 9 end
+    until true
+    -- MIG_CMD_POSTCOPY_ADVISE (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 16) then break end
+      if q + 12 > m then return nil, 13 end
+      if q + 20 > m then return nil, 21 end
+      local w5 = u64(s, q + 13)
+      if want then
+        local t = open(50, q, 21, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.premerge_host_page_size, range(q + 5, 8))
+          t:add(f.advise_target_page_size, range(q + 13, 8))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE")
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
+      seen[50] = seen[50] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
+      C.postcopy = 1 shared_changed = true
+      C.page_size = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size shared_changed = true
+      state = 7
+      do return q + 21 end
+    until true
+    -- MIG_CMD_POSTCOPY_END (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 1) then break end
+      if q + 5 > m then return nil, 6 end
+      local w4 = byte(s, q + 5)
+      if want then
+        local t = open(51, q, 6, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.premerge_status, range(q + 5, 1))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_END")
+        end
+      end
+      if C.whole == 1 and C.postcopy == 0 then report(18, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w4 ~= 0 then report(56, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
+      seen[51] = seen[51] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_END") end
+      state = 7
+      do return q + 6 end
+    until true
+    -- MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if not (C.dialect ~= 3) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 >= 16) then break end
+      if q + 7 > m then return nil, 8 end
+      local p3 = byte(s, q + 7)
+      if not (p2 >= p3 + 3) then break end
+      if not ((p2 - p3 - 3) % 12 == 0) then break end
+      local w5 = byte(s, q + 5)
+      local w6 = byte(s, q + 6)
+      if q + 8 + p3 - 1 > m then return nil, 8 + p3 end
+      local v_block = sub(s, q + 8, q + 8 + p3 - 1)
+      local end_block = 8 + p3
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if want then
+        local t = open(52, q, end_block, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.premerge_version, range(q + 5, 1))
+          t:add(f.premerge_first_bit_offset, range(q + 6, 1))
+          t:add(f.premerge_block_length, range(q + 7, 1))
+          if p3 > 0 then t:add(f.premerge_block, range(q + 8, p3)) end
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      seen[52] = seen[52] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
+      local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
+      R.discarded = v_block changed = true
+      R.first_bit = w6 changed = true
+      enter(q + end_block, inside, 7, "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)")
+      state = 21
+      do return q + end_block end
+    until true
+    -- MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if not (C.dialect == 3 or C.dialect == 2 and pref.dialect == 0) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == 23) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 >= 20) then break end
+      if q + 6 > m then return nil, 7 end
+      local p3 = byte(s, q + 6)
+      if not (p2 >= p3 + 3) then break end
+      if not ((p2 - p3 - 3) % 16 == 0) then break end
+      local w5 = byte(s, q + 5)
+      if q + 7 + p3 - 1 > m then return nil, 7 + p3 end
+      local v_block = sub(s, q + 7, q + 7 + p3 - 1)
+      local end_block = 7 + p3
+      if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
+      local w6 = byte(s, q + end_block)
+      local end_nil = end_block + 1
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if want then
+        local t = open(53, q, end_nil, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.premerge_version, range(q + 5, 1))
+          t:add(f.premerge_block_length, range(q + 6, 1))
+          if p3 > 0 then t:add(f.premerge_block, range(q + 7, p3)) end
+          t:add(f.premerge_nil, range(q + end_block, 1))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      seen[53] = seen[53] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
+      local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
+      R.discarded = v_block changed = true
+      C.dialect = 3 shared_changed = true
+      enter(q + end_nil, inside, 7, "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)")
+      state = 22
+      do return q + end_nil end
+    until true
+    -- MIG_CMD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    repeat
+      if q > m then return nil, 1 end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if q + 4 > m then return nil, 5 end
+      local w3 = u16(s, q + 3)
+      if want then
+        local t = open(48, q, 5, w3)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          show_payload(t, f.premerge_data, q + 5, w3)
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("command 0x%s", hex(w2, 0)))
+        end
+      end
+      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(29, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(30, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(30, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(30, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(30, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(30, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(30, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(30, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
+      seen[48] = seen[48] + 1
+      if infos < MAX_INFOS then inform(format("command 0x%s", hex(w2, 0))) end
+      pass_over(q + 5, w3, f.premerge_data)
+      state = 7
+      do return q + 5 end
+    until true
+  end,
+  -- premerge_masks: The masks of RAM_DISCARD, up to v5.
+  [21] = function(s, q, m)
+    -- Discarded pages  (dissector/protocols/qemu_migration/stream_premerge.py:318)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local w1 = u64(s, q)
+      if q + 11 > m then return nil, 12 end
+      local w2 = u32(s, q + 8)
+      if want then
+        local t = open(54, q, 12, 0)
+        if t then
+          t:add(f.premerge_start, range(q, 8))
+          t:add(f.premerge_mask, range(q + 8, 4))
+          t:append_text(", " .. format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0)))
+        end
+      end
+      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(57, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(43, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
+      seen[54] = seen[54] + 1
+      if infos < MAX_INFOS then inform(format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0))) end
+      state = 21
+      do return q + 12 end
+    until true
+  end,
+  -- premerge_ranges: The ranges of RAM_DISCARD in v6 and v7.
+  [22] = function(s, q, m)
+    -- Discarded range (v6, v7)  (dissector/protocols/qemu_migration/stream_premerge.py:335)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local w1 = u64(s, q)
+      if q + 15 > m then return nil, 16 end
+      local w2 = u64(s, q + 8)
+      if want then
+        local t = open(55, q, 16, 0)
+        if t then
+          t:add(f.premerge_range_start, range(q, 8))
+          t:add(f.premerge_end, range(q + 8, 8))
+          t:append_text(", " .. format("0x%s-0x%s", hex(w1, 0), hex(w2, 0)))
+        end
+      end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      seen[55] = seen[55] + 1
+      if infos < MAX_INFOS then inform(format("0x%s-0x%s", hex(w1, 0), hex(w2, 0))) end
+      state = 22
+      do return q + 16 end
+    until true
+  end,
 }
 
 stream_main.bodies = {
-  [20] = function(q, n)
-    if n > 0 then
-      if want then
-        local t = open_body(25, q, n)
-        if t then
-          if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
-        end
-      end
-      seen[25] = seen[25] + 1
-      if infos < MAX_INFOS then inform(format("%s", text(R.section_name))) end
-    end
-    state = 13
-  end,
-  [21] = function(q, n)
+  [23] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(26, q, n)
@@ -3342,11 +3987,24 @@ stream_main.bodies = {
       seen[26] = seen[26] + 1
       if infos < MAX_INFOS then inform(format("%s", text(R.section_name))) end
     end
+    state = 13
+  end,
+  [24] = function(q, n)
+    if n > 0 then
+      if want then
+        local t = open_body(27, q, n)
+        if t then
+          if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
+        end
+      end
+      seen[27] = seen[27] + 1
+      if infos < MAX_INFOS then inform(format("%s", text(R.section_name))) end
+    end
     state = 7
   end,
 }
 stream_main.scans = {
-  [20] = {
+  [23] = {
     offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -3386,7 +4044,7 @@ stream_main.scans = {
         end
         c13 = c12
       end
-      local c30 = true
+      local c35 = true
       if not c13 then
         local c17 = false
         if p3 == 8 then
@@ -3399,7 +4057,7 @@ stream_main.scans = {
           end
           c17 = c16
         end
-        local c29 = true
+        local c34 = true
         if not c17 then
           local c20 = false
           if p3 == 2 or p3 == 3 then
@@ -3411,7 +4069,7 @@ stream_main.scans = {
             end
             c20 = c19
           end
-          local c28 = true
+          local c33 = true
           if not c20 then
             local c27 = false
             if p3 == 0 then
@@ -3437,18 +4095,36 @@ stream_main.scans = {
               end
               c27 = c26
             end
-            c28 = c27 or p3 == 0 and R.package == 1 and R.checkpoint == 1
+            local c32 = true
+            if not c27 then
+              local c31 = true
+              if not (p3 == 0 and R.package == 1 and R.checkpoint == 1) then
+                local c30 = false
+                if C.dialect > 1 then
+                  local c29 = false
+                  if p3 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                    if q + 9 > m then return nil, 10 end
+                    local p28 = u32(s, q + 6)
+                    c29 = p28 == 0x10000 or p28 == 0x20004 or p28 == 0x30004 or p28 == 0x140010 or p28 == 0x150000 or p28 == 0x160000 or p28 == 0x170000 or p28 == 0x170001 or p28 == 0x180001
+                  end
+                  c30 = c29
+                end
+                c31 = c30
+              end
+              c32 = c31
+            end
+            c33 = c32
           end
-          c29 = c28
+          c34 = c33
         end
-        c30 = c29
+        c35 = c34
       end
-      if not (c30) then return false end
+      if not (c35) then return false end
       return true
     end,
   },
-  [21] = {
-    offset = 0, octets = "[\000\001\002\003\004\008]", window = 512,
+  [24] = {
+    offset = 0, octets = "[\000\001\002\003\004\008\006\007]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -3481,7 +4157,7 @@ stream_main.scans = {
         end
         c11 = c10
       end
-      local c28 = true
+      local c33 = true
       if not c11 then
         local c15 = false
         if p1 == 8 then
@@ -3494,7 +4170,7 @@ stream_main.scans = {
           end
           c15 = c14
         end
-        local c27 = true
+        local c32 = true
         if not c15 then
           local c18 = false
           if p1 == 2 or p1 == 3 then
@@ -3506,7 +4182,7 @@ stream_main.scans = {
             end
             c18 = c17
           end
-          local c26 = true
+          local c31 = true
           if not c18 then
             local c25 = false
             if p1 == 0 then
@@ -3532,13 +4208,31 @@ stream_main.scans = {
               end
               c25 = c24
             end
-            c26 = c25 or p1 == 0 and R.package == 1 and R.checkpoint == 1
+            local c30 = true
+            if not c25 then
+              local c29 = true
+              if not (p1 == 0 and R.package == 1 and R.checkpoint == 1) then
+                local c28 = false
+                if C.dialect > 1 then
+                  local c27 = false
+                  if p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                    if q + 4 > m then return nil, 5 end
+                    local p26 = u32(s, q + 1)
+                    c27 = p26 == 0x10000 or p26 == 0x20004 or p26 == 0x30004 or p26 == 0x140010 or p26 == 0x150000 or p26 == 0x160000 or p26 == 0x170000 or p26 == 0x170001 or p26 == 0x180001
+                  end
+                  c28 = c27
+                end
+                c29 = c28
+              end
+              c30 = c29
+            end
+            c31 = c30
           end
-          c27 = c26
+          c32 = c31
         end
-        c28 = c27
+        c33 = c32
       end
-      if not (c28) then return false end
+      if not (c33) then return false end
       return true
     end,
   },
@@ -3552,7 +4246,7 @@ stream_main.resync = {
       if not (p1 == 126) then return false end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      local c31 = false
+      local c36 = false
       if (recall(C.sections, p2) or "") ~= "" then
         if q + 5 > m then return nil, 6 end
         local p3 = byte(s, q + 5)
@@ -3585,7 +4279,7 @@ stream_main.resync = {
           end
           c13 = c12
         end
-        local c30 = true
+        local c35 = true
         if not c13 then
           local c17 = false
           if p3 == 8 then
@@ -3598,7 +4292,7 @@ stream_main.resync = {
             end
             c17 = c16
           end
-          local c29 = true
+          local c34 = true
           if not c17 then
             local c20 = false
             if p3 == 2 or p3 == 3 then
@@ -3610,7 +4304,7 @@ stream_main.resync = {
               end
               c20 = c19
             end
-            local c28 = true
+            local c33 = true
             if not c20 then
               local c27 = false
               if p3 == 0 then
@@ -3636,54 +4330,72 @@ stream_main.resync = {
                 end
                 c27 = c26
               end
-              c28 = c27 or p3 == 0 and R.package == 1 and R.checkpoint == 1
+              local c32 = true
+              if not c27 then
+                local c31 = true
+                if not (p3 == 0 and R.package == 1 and R.checkpoint == 1) then
+                  local c30 = false
+                  if C.dialect > 1 then
+                    local c29 = false
+                    if p3 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                      if q + 9 > m then return nil, 10 end
+                      local p28 = u32(s, q + 6)
+                      c29 = p28 == 0x10000 or p28 == 0x20004 or p28 == 0x30004 or p28 == 0x140010 or p28 == 0x150000 or p28 == 0x160000 or p28 == 0x170000 or p28 == 0x170001 or p28 == 0x180001
+                    end
+                    c30 = c29
+                  end
+                  c31 = c30
+                end
+                c32 = c31
+              end
+              c33 = c32
             end
-            c29 = c28
+            c34 = c33
           end
-          c30 = c29
+          c35 = c34
         end
-        c31 = c30
+        c36 = c35
       end
-      local c44 = true
-      if not c31 then
-        local c43 = false
+      local c49 = true
+      if not c36 then
+        local c48 = false
         if p2 < 0x10000 then
           if q + 5 > m then return nil, 6 end
-          local p32 = byte(s, q + 5)
-          local c42 = false
-          if p32 == 4 then
+          local p37 = byte(s, q + 5)
+          local c47 = false
+          if p37 == 4 then
             if q + 10 > m then return nil, 11 end
-            local p33 = byte(s, q + 10)
-            local c41 = false
-            if p33 > 0 then
-              if q + 11 + p33 - 1 > m then return nil, 11 + p33 end
-              local p34 = sub(s, q + 11, q + 11 + p33 - 1)
-              local c40 = false
-              if printable(p34) then
-                if q + p33 + 11 + 4 - 1 > m then return nil, p33 + 11 + 4 end
-                local p35 = u32(s, q + p33 + 11)
-                local c39 = false
-                if p35 < 0x10000 then
-                  if q + p33 + 15 + 4 - 1 > m then return nil, p33 + 15 + 4 end
-                  local p36 = u32(s, q + p33 + 15)
-                  local c38 = false
-                  if p36 < 256 then
-                    local p37 = u32(s, q + 6)
-                    c38 = (recall(C.sections, p37) or "") == "" or (recall(C.sections, p37) or "") == p34
+            local p38 = byte(s, q + 10)
+            local c46 = false
+            if p38 > 0 then
+              if q + 11 + p38 - 1 > m then return nil, 11 + p38 end
+              local p39 = sub(s, q + 11, q + 11 + p38 - 1)
+              local c45 = false
+              if printable(p39) then
+                if q + p38 + 11 + 4 - 1 > m then return nil, p38 + 11 + 4 end
+                local p40 = u32(s, q + p38 + 11)
+                local c44 = false
+                if p40 < 0x10000 then
+                  if q + p38 + 15 + 4 - 1 > m then return nil, p38 + 15 + 4 end
+                  local p41 = u32(s, q + p38 + 15)
+                  local c43 = false
+                  if p41 < 256 then
+                    local p42 = u32(s, q + 6)
+                    c43 = (recall(C.sections, p42) or "") == "" or (recall(C.sections, p42) or "") == p39
                   end
-                  c39 = c38
+                  c44 = c43
                 end
-                c40 = c39
+                c45 = c44
               end
-              c41 = c40
+              c46 = c45
             end
-            c42 = c41
+            c47 = c46
           end
-          c43 = c42
+          c48 = c47
         end
-        c44 = c43
+        c49 = c48
       end
-      if not (c44) then return false end
+      if not (c49) then return false end
       return true
     end,
     found = function()
@@ -3750,7 +4462,7 @@ stream_main.page_runs = {
         o = o + size
       end
       if k > 0 then
-        seen[33] = seen[33] + k
+        seen[34] = seen[34] + k
         tally[1] = tally[1] + k
         last_payload(f.ram_data)
       end
@@ -3775,7 +4487,7 @@ stream_main.record_runs = {
         q = q + 9
       end
       if k > 0 then
-        seen[32] = seen[32] + k
+        seen[33] = seen[33] + k
         tally[2] = tally[2] + k
       end
     end
@@ -3790,7 +4502,7 @@ function stream_main.tally() return format("RAM %s: ", text(R.block == "" and "?
 ----------------------------------------------------------------------------------------------------
 
 local stream_return_path = {
-  name = "return_path", last = 2,
+  name = "return_path", last = 3,
   scalars = { "block", "shut", "bitmap_block" },
   registers = {
     body_at = 0,
@@ -3804,95 +4516,445 @@ table.insert(stream_return_path.scalars, "body_at")
 stream_return_path.states = {
   -- message: One message after another.
   [1] = function(s, q, m)
-    if q + 1 > m then return nil, 2 end
-    local h0_2 = u16(s, q)
-    -- MIG_RP_MSG_REQ_PAGES  (dissector/protocols/qemu_migration/stream_return_path.py:173)
+    -- go on  (dissector/protocols/qemu_migration/stream_return_path.py:174)
     repeat
-      if not (h0_2 == 4) then break end
+      if not (C.dialect > 1) then break end
+      state = 3
+      do return q end
+    until true
+    -- MIG_RP_MSG_REQ_PAGES  (dissector/protocols/qemu_migration/stream_return_path.py:175)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 4) then break end
       if q + 3 > m then return nil, 4 end
-      local w1 = u16(s, q + 2)
-      if not (w1 == 12) then break end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 12) then break end
       if q + 11 > m then return nil, 12 end
-      local w2 = u64(s, q + 4)
+      local w3 = u64(s, q + 4)
       if q + 15 > m then return nil, 16 end
-      local w3 = u32(s, q + 12)
+      local w4 = u32(s, q + 12)
       if want then
-        local t = open(44, q, 16, 0)
+        local t = open(56, q, 16, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_start, range(q + 4, 8))
           t:add(f.rp_request_length, range(q + 12, 4))
           if R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
-          t:append_text(" " .. format("0x%s", hex(w2, 0)))
+          t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(56, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w2, w3) % 4294967296 % C.page_size ~= 0 then report(57, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w2, 0), dec(w3))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(58, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w2 + w3 > (recall(C.lengths, R.block) or -1) then report(59, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w2, 0), hex(w3, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[44] = seen[44] + 1
+      if C.whole == 1 and R.block == "" then report(58, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(59, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(60, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(61, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[56] = seen[56] + 1
       tally[5] = tally[5] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w2, 0))) end
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 16 end
     until true
-    -- MIG_RP_MSG_REQ_PAGES_ID  (dissector/protocols/qemu_migration/stream_return_path.py:181)
+    -- MIG_RP_MSG_REQ_PAGES_ID  (dissector/protocols/qemu_migration/stream_return_path.py:183)
     repeat
-      if not (h0_2 == 3) then break end
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 3) then break end
       if q + 3 > m then return nil, 4 end
-      local p1 = u16(s, q + 2)
-      if not (p1 >= 13) then break end
-      if not (p1 <= 512) then break end
+      local p2 = u16(s, q + 2)
+      if not (p2 >= 13) then break end
+      if not (p2 <= 512) then break end
       if q + 16 > m then return nil, 17 end
-      local p2 = byte(s, q + 16)
-      if not (p1 == p2 + 13) then break end
-      local w3 = u64(s, q + 4)
-      local w4 = u32(s, q + 12)
-      if q + 17 + p2 - 1 > m then return nil, 17 + p2 end
-      local v_block = sub(s, q + 17, q + 17 + p2 - 1)
-      local end_block = 17 + p2
+      local p3 = byte(s, q + 16)
+      if not (p2 == p3 + 13) then break end
+      local w4 = u64(s, q + 4)
+      local w5 = u32(s, q + 12)
+      if q + 17 + p3 - 1 > m then return nil, 17 + p3 end
+      local v_block = sub(s, q + 17, q + 17 + p3 - 1)
+      local end_block = 17 + p3
       if want then
-        local t = open(45, q, end_block, 0)
+        local t = open(57, q, end_block, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_start, range(q + 4, 8))
           t:add(f.rp_request_length, range(q + 12, 4))
           t:add(f.rp_block_length, range(q + 16, 1))
-          if p2 > 0 then t:add(f.rp_block, range(q + 17, p2)) end
-          t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
+          if p3 > 0 then t:add(f.rp_block, range(q + 17, p3)) end
+          t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(57, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(58, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, v_block) or -1) then report(59, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[45] = seen[45] + 1
+      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(59, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(60, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(61, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[57] = seen[57] + 1
       tally[5] = tally[5] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w3, 0))) end
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
       state = 1
       do return q + end_block end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_return_path.py:190)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_return_path.py:192)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 0 or w1 == 2 or w1 == 5 or w1 == 6) then break end
       if not (R.shut == 1 or C.whole == 1 and C.return_path == 0) then break end
       if want then
-        local t = open(30, q, 4, 0)
+        local t = open(31, q, 4, 0)
         if t then
           t:add(f.colo_message, range(q, 4))
           t:append_text(", " .. "COLO")
         end
       end
-      seen[30] = seen[30] + 1
+      seen[31] = seen[31] + 1
       if infos < MAX_INFOS then inform("COLO") end
       state = 1
       do return q + 4 end
     until true
-    -- MIG_RP_MSG_PONG  (dissector/protocols/qemu_migration/stream_return_path.py:196)
+    -- MIG_RP_MSG_PONG  (dissector/protocols/qemu_migration/stream_return_path.py:198)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 2) then break end
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 4) then break end
+      if q + 7 > m then return nil, 8 end
+      local w3 = u32(s, q + 4)
+      if want then
+        local t = open(58, q, 8, 0)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          t:add(f.rp_value, range(q + 4, 4))
+          t:append_text(" " .. format("0x%s", hex(w3, 0)))
+        end
+      end
+      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[58] = seen[58] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w3, 0))) end
+      state = 1
+      do return q + 8 end
+    until true
+    -- MIG_RP_MSG_SHUT  (dissector/protocols/qemu_migration/stream_return_path.py:199)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 1) then break end
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 4) then break end
+      if q + 7 > m then return nil, 8 end
+      local w3 = u32(s, q + 4)
+      if want then
+        local t = open(59, q, 8, 0)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          t:add(f.rp_status, range(q + 4, 4))
+          t:append_text(" " .. format("%s", dec(w3)))
+        end
+      end
+      if w3 ~= 0 then report(63, format("Sibling indicated error %s", dec(w3))) end
+      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[59] = seen[59] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w3))) end
+      R.shut = 1 changed = true
+      state = 1
+      do return q + 8 end
+    until true
+    -- MIG_RP_MSG_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_return_path.py:206)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 5) then break end
+      if q + 3 > m then return nil, 4 end
+      local p2 = u16(s, q + 2)
+      if not (p2 > 1) then break end
+      if not (p2 <= 512) then break end
+      if q + 4 > m then return nil, 5 end
+      local p3 = byte(s, q + 4)
+      if not (p2 == p3 + 1) then break end
+      if q + 5 + p3 - 1 > m then return nil, 5 + p3 end
+      local v_block = sub(s, q + 5, q + 5 + p3 - 1)
+      local end_block = 5 + p3
+      if q + end_block + 8 - 1 > m then return nil, end_block + 8 end
+      local w4 = u64(s, q + end_block)
+      local end_size = end_block + 8
+      if want then
+        local t = open(60, q, end_size, w4)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          t:add(f.rp_block_length, range(q + 4, 1))
+          if p3 > 0 then t:add(f.rp_block, range(q + 5, p3)) end
+          t:add(f.rp_bitmap_size, range(q + end_block, 8))
+          show_payload(t, f.rp_bitmap, q + end_size, w4)
+          t:append_text(" " .. format("%s", text(v_block)))
+        end
+      end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(64, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(65, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      seen[60] = seen[60] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
+      pass_over(q + end_size, w4, f.rp_bitmap)
+      R.bitmap_block = v_block changed = true
+      state = 2
+      do return q + end_size end
+    until true
+    -- MIG_RP_MSG_RESUME_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:215)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 6) then break end
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 4) then break end
+      if q + 7 > m then return nil, 8 end
+      local w3 = u32(s, q + 4)
+      if want then
+        local t = open(61, q, 8, 0)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          t:add(f.rp_value, range(q + 4, 4))
+          t:append_text(" " .. format("%s", dec(w3)))
+        end
+      end
+      if w3 ~= 1 then report(66, format("illegal resume_ack value %s", dec(w3))) end
+      seen[61] = seen[61] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w3))) end
+      state = 1
+      do return q + 8 end
+    until true
+    -- MIG_RP_MSG_SWITCHOVER_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:216)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 7) then break end
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 0) then break end
+      if want then
+        local t = open(62, q, 4, 0)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+        end
+      end
+      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[62] = seen[62] + 1
+      if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
+      state = 1
+      do return q + 4 end
+    until true
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:217)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 3) then break end
+      if q + 3 > m then return nil, 4 end
+      local p2 = u16(s, q + 2)
+      if not (p2 >= 13) then break end
+      if not (p2 <= 512) then break end
+      if q + 16 > m then return nil, 17 end
+      local p3 = byte(s, q + 16)
+      if want then
+        local t = open(63, q, 4, p2)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          show_payload(t, f.rp_data, q + 4, p2)
+          t:append_text(", " .. format("message 0x%s", hex(3, 4)))
+        end
+      end
+      if p2 <= 512 then report(67, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
+      seen[63] = seen[63] + 1
+      if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
+      pass_over(q + 4, p2, f.rp_data)
+      state = 1
+      do return q + 4 end
+    until true
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:224)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if want then
+        local t = open(63, q, 4, w2)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          show_payload(t, f.rp_data, q + 4, w2)
+          t:append_text(", " .. format("message 0x%s", hex(w1, 4)))
+        end
+      end
+      if not (w1 >= 1 and w1 <= 7) then report(68, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
+      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(69, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
+      if (w1 == 3 or w1 == 5) and w2 > 512 then report(70, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
+      if w1 == 3 and w2 <= 512 then report(67, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
+      if w1 == 5 and w2 <= 512 then report(71, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      seen[63] = seen[63] + 1
+      if infos < MAX_INFOS then inform(format("message 0x%s", hex(w1, 4))) end
+      pass_over(q + 4, w2, f.rp_data)
+      state = 1
+      do return q + 4 end
+    until true
+  end,
+  -- bitmap_end: Behind the bitmap of RECV_BITMAP.
+  [2] = function(s, q, m)
+    -- RAMBLOCK_RECV_BITMAP_ENDING  (dissector/protocols/qemu_migration/stream_return_path.py:240)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local w1 = u64(s, q)
+      local p2 = u32(s, q)
+      local p3 = u32(s, q + 4)
+      if want then
+        local t = open(64, q, 8, 0)
+        if t then
+          t:add(f.rp_bitmap_end, range(q, 8))
+        end
+      end
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(72, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      seen[64] = seen[64] + 1
+      state = 1
+      do return q + 8 end
+    until true
+  end,
+  -- premerge_message: A message of the postcopy series before 2.5.
+  [3] = function(s, q, m)
+    if q + 1 > m then return nil, 2 end
+    local h0_2 = u16(s, q)
+    -- MIG_RP_CMD_REQ_PAGES (before the merge)  (dissector/protocols/qemu_migration/stream_premerge_rp.py:58)
+    repeat
+      if not (h0_2 == 3) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u16(s, q + 2)
+      if not (p1 >= 16) then break end
+      if not (p1 <= 272) then break end
+      if q + 19 > m then return nil, 20 end
+      local p2 = byte(s, q + 19)
+      if not (p2 % 2 == 1) then break end
+      if q + 20 > m then return nil, 21 end
+      local p3 = byte(s, q + 20)
+      if not (p1 == p3 + 17) then break end
+      local w4 = u64(s, q + 4)
+      local w5 = u32(s, q + 16)
+      local w6 = u32(s, q + 12)
+      local v_request_length = w6 * 4294967296.0 + (w5 - w5 % 2)
+      local v_flags = w5 % 2
+      local v_block_length, n_block_length = 0, 0
+      if v_flags % 2 >= 1 then
+        if q + 20 > m then return nil, 21 end
+        v_block_length = p3
+        n_block_length = 1
+      end
+      local end_block_length = 20 + n_block_length
+      local v_block, n_block = "", 0
+      if v_flags % 2 >= 1 then
+        if q + end_block_length + v_block_length - 1 > m then return nil, end_block_length + v_block_length end
+        v_block = sub(s, q + end_block_length, q + end_block_length + v_block_length - 1)
+        n_block = v_block_length
+      end
+      local end_block = end_block_length + n_block
+      if want then
+        local t = open(65, q, end_block, 0)
+        if t then
+          t:add(f.premerge_rp_type, range(q, 2))
+          t:add(f.premerge_rp_length, range(q + 2, 2))
+          t:add(f.rp_start, range(q + 4, 8))
+          local low = u32(s, q + 16)
+          t:add(f.premerge_rp_request_length, range(q + 12, 8), UInt64.new(low - low % 2, u32(s, q + 12)))
+          do
+            local flags = t:add(f.premerge_rp_flags, range(q + 16, 4), v_flags)
+            flags:add(f.premerge_rp_flags_named, range(q + 19, 1))
+          end
+          if v_flags % 2 >= 1 then
+            if n_block_length > 0 then t:add(f.rp_block_length, range(q + 20, n_block_length)) end
+          end
+          if v_flags % 2 >= 1 then
+            if n_block > 0 then t:add(f.rp_block, range(q + end_block_length, n_block)) end
+          end
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0)))
+        end
+      end
+      if C.whole == 1 and v_block == "" then report(58, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(60, format("ram_save_queue_pages no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(61, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[65] = seen[65] + 1
+      tally[5] = tally[5] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
+      R.block = v_block changed = true
+      state = 3
+      do return q + end_block end
+    until true
+    -- MIG_RP_CMD_REQ_PAGES (before the merge)  (dissector/protocols/qemu_migration/stream_premerge_rp.py:58)
+    repeat
+      if not (h0_2 == 3) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u16(s, q + 2)
+      if not (p1 >= 16) then break end
+      if not (p1 <= 272) then break end
+      if q + 19 > m then return nil, 20 end
+      local p2 = byte(s, q + 19)
+      if not (p2 % 2 < 1) then break end
+      if not (p1 == 16) then break end
+      local w3 = u64(s, q + 4)
+      local w4 = u32(s, q + 16)
+      local w5 = u32(s, q + 12)
+      local v_request_length = w5 * 4294967296.0 + (w4 - w4 % 2)
+      local v_flags = w4 % 2
+      local v_block_length, n_block_length = 0, 0
+      if v_flags % 2 >= 1 then
+        if q + 20 > m then return nil, 21 end
+        local w6 = byte(s, q + 20)
+        v_block_length = w6
+        n_block_length = 1
+      end
+      local end_block_length = 20 + n_block_length
+      local v_block, n_block = "", 0
+      if v_flags % 2 >= 1 then
+        if q + end_block_length + v_block_length - 1 > m then return nil, end_block_length + v_block_length end
+        v_block = sub(s, q + end_block_length, q + end_block_length + v_block_length - 1)
+        n_block = v_block_length
+      end
+      local end_block = end_block_length + n_block
+      if want then
+        local t = open(65, q, end_block, 0)
+        if t then
+          t:add(f.premerge_rp_type, range(q, 2))
+          t:add(f.premerge_rp_length, range(q + 2, 2))
+          t:add(f.rp_start, range(q + 4, 8))
+          local low = u32(s, q + 16)
+          t:add(f.premerge_rp_request_length, range(q + 12, 8), UInt64.new(low - low % 2, u32(s, q + 12)))
+          do
+            local flags = t:add(f.premerge_rp_flags, range(q + 16, 4), v_flags)
+            flags:add(f.premerge_rp_flags_named, range(q + 19, 1))
+          end
+          if v_flags % 2 >= 1 then
+            if n_block_length > 0 then t:add(f.rp_block_length, range(q + 20, n_block_length)) end
+          end
+          if v_flags % 2 >= 1 then
+            if n_block > 0 then t:add(f.rp_block, range(q + end_block_length, n_block)) end
+          end
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          if R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
+          t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0)))
+        end
+      end
+      if C.whole == 1 and R.block == "" then report(58, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(60, format("ram_save_queue_pages no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(61, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[65] = seen[65] + 1
+      tally[5] = tally[5] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
+      state = 3
+      do return q + end_block end
+    until true
+    -- MIG_RP_MSG_PONG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:85)
     repeat
       if not (h0_2 == 2) then break end
       if q + 3 > m then return nil, 4 end
@@ -3901,21 +4963,22 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(46, q, 8, 0)
+        local t = open(58, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_value, range(q + 4, 4))
-          t:append_text(" " .. format("0x%s", hex(w2, 0)))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(60, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[46] = seen[46] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w2, 0))) end
-      state = 1
+      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[58] = seen[58] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0))) end
+      state = 3
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_SHUT  (dissector/protocols/qemu_migration/stream_return_path.py:197)
+    -- MIG_RP_MSG_SHUT  (dissector/protocols/qemu_migration/stream_premerge_rp.py:85)
     repeat
       if not (h0_2 == 1) then break end
       if q + 3 > m then return nil, 4 end
@@ -3924,169 +4987,103 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(47, q, 8, 0)
+        local t = open(59, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_status, range(q + 4, 4))
-          t:append_text(" " .. format("%s", dec(w2)))
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(61, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(60, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[47] = seen[47] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w2))) end
+      if w2 ~= 0 then report(63, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[59] = seen[59] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_CMD_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
-      state = 1
+      state = 3
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_return_path.py:204)
-    repeat
-      if not (h0_2 == 5) then break end
-      if q + 3 > m then return nil, 4 end
-      local p1 = u16(s, q + 2)
-      if not (p1 > 1) then break end
-      if not (p1 <= 512) then break end
-      if q + 4 > m then return nil, 5 end
-      local p2 = byte(s, q + 4)
-      if not (p1 == p2 + 1) then break end
-      if q + 5 + p2 - 1 > m then return nil, 5 + p2 end
-      local v_block = sub(s, q + 5, q + 5 + p2 - 1)
-      local end_block = 5 + p2
-      if q + end_block + 8 - 1 > m then return nil, end_block + 8 end
-      local w3 = u64(s, q + end_block)
-      local end_size = end_block + 8
-      if want then
-        local t = open(48, q, end_size, w3)
-        if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_block_length, range(q + 4, 1))
-          if p2 > 0 then t:add(f.rp_block, range(q + 5, p2)) end
-          t:add(f.rp_bitmap_size, range(q + end_block, 8))
-          show_payload(t, f.rp_bitmap, q + end_size, w3)
-          t:append_text(" " .. format("%s", text(v_block)))
-        end
-      end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(62, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(63, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w3, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
-      seen[48] = seen[48] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
-      pass_over(q + end_size, w3, f.rp_bitmap)
-      R.bitmap_block = v_block changed = true
-      state = 2
-      do return q + end_size end
-    until true
-    -- MIG_RP_MSG_RESUME_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:213)
-    repeat
-      if not (h0_2 == 6) then break end
-      if q + 3 > m then return nil, 4 end
-      local w1 = u16(s, q + 2)
-      if not (w1 == 4) then break end
-      if q + 7 > m then return nil, 8 end
-      local w2 = u32(s, q + 4)
-      if want then
-        local t = open(49, q, 8, 0)
-        if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_value, range(q + 4, 4))
-          t:append_text(" " .. format("%s", dec(w2)))
-        end
-      end
-      if w2 ~= 1 then report(64, format("illegal resume_ack value %s", dec(w2))) end
-      seen[49] = seen[49] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w2))) end
-      state = 1
-      do return q + 8 end
-    until true
-    -- MIG_RP_MSG_SWITCHOVER_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:214)
-    repeat
-      if not (h0_2 == 7) then break end
-      if q + 3 > m then return nil, 4 end
-      local w1 = u16(s, q + 2)
-      if not (w1 == 0) then break end
-      if want then
-        local t = open(50, q, 4, 0)
-        if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-        end
-      end
-      if C.whole == 1 and C.return_path == 0 then report(60, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[50] = seen[50] + 1
-      if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
-      state = 1
-      do return q + 4 end
-    until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:215)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:73)
     repeat
       if not (h0_2 == 3) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u16(s, q + 2)
-      if not (p1 >= 13) then break end
-      if not (p1 <= 512) then break end
-      if q + 16 > m then return nil, 17 end
-      local p2 = byte(s, q + 16)
+      if not (p1 >= 16) then break end
+      if not (p1 <= 272) then break end
+      if not (p1 > 16) then break end
+      if q + 19 > m then return nil, 20 end
+      local p2 = byte(s, q + 19)
+      if not (p2 % 2 == 1) then break end
+      if q + 20 > m then return nil, 21 end
+      local p3 = byte(s, q + 20)
       if want then
-        local t = open(51, q, 4, p1)
+        local t = open(63, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           show_payload(t, f.rp_data, q + 4, p1)
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p1 <= 512 then report(65, format("Req_Page_id with length %s expecting %s", dec(p1), dec(p2 + 13))) end
-      seen[51] = seen[51] + 1
+      report(67, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
+      seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
-      state = 1
+      state = 3
       do return q + 4 end
     until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:222)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:73)
+    repeat
+      if not (h0_2 == 3) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u16(s, q + 2)
+      if not (p1 >= 16) then break end
+      if not (p1 <= 272) then break end
+      if not (p1 > 16) then break end
+      if q + 19 > m then return nil, 20 end
+      local p2 = byte(s, q + 19)
+      if not (p2 % 2 < 1) then break end
+      if want then
+        local t = open(63, q, 4, p1)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          show_payload(t, f.rp_data, q + 4, p1)
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:append_text(", " .. format("message 0x%s", hex(3, 4)))
+        end
+      end
+      report(67, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
+      seen[63] = seen[63] + 1
+      if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
+      pass_over(q + 4, p1, f.rp_data)
+      state = 3
+      do return q + 4 end
+    until true
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:118)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u16(s, q + 2)
       if want then
-        local t = open(51, q, 4, w1)
+        local t = open(63, q, 4, w1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           show_payload(t, f.rp_data, q + 4, w1)
+          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if not (h0_2 >= 1 and h0_2 <= 7) then report(66, format("Received invalid message 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if (h0_2 == 1 or h0_2 == 2 or h0_2 == 4 or h0_2 == 6 or h0_2 == 7) and w1 ~= (h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0) then report(67, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1), dec(h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0))) end
-      if (h0_2 == 3 or h0_2 == 5) and w1 > 512 then report(68, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 <= 512 then report(65, format("Req_Page_id with length %s expecting %s", dec(w1), dec(13))) end
-      if h0_2 == 5 and w1 <= 512 then report(69, "MIG_RP_MSG_RECV_BITMAP missing block name") end
-      seen[51] = seen[51] + 1
+      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(68, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if h0_2 == 1 or h0_2 == 2 then report(69, format("RP: Received command 0x%s with incorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 then report(67, format("RP: Received command 0x%s with incorrect length %s expecting 16 to 272", hex(h0_2, 4), dec(w1))) end
+      seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
-      state = 1
+      state = 3
       do return q + 4 end
-    until true
-  end,
-  -- bitmap_end: Behind the bitmap of RECV_BITMAP.
-  [2] = function(s, q, m)
-    -- RAMBLOCK_RECV_BITMAP_ENDING  (dissector/protocols/qemu_migration/stream_return_path.py:238)
-    repeat
-      if q + 7 > m then return nil, 8 end
-      local w1 = u64(s, q)
-      local p2 = u32(s, q)
-      local p3 = u32(s, q + 4)
-      if want then
-        local t = open(52, q, 8, 0)
-        if t then
-          t:add(f.rp_bitmap_end, range(q, 8))
-        end
-      end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(70, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
-      seen[52] = seen[52] + 1
-      state = 1
-      do return q + 8 end
     until true
   end,
 }
@@ -4241,7 +5238,7 @@ stream_multifd.states = {
       local w2 = byte(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if want then
-        local t = open(53, q, 64, 0)
+        local t = open(66, q, 64, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -4251,14 +5248,14 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(71, format("multifd: received packet version %s, expected 1", dec(w1))) end
-      seen[53] = seen[53] + 1
+      if w1 ~= 1 then report(73, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      seen[66] = seen[66] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       state = 2
       do return q + 64 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:99)
-    return fault(72, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    return fault(74, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
@@ -4277,7 +5274,7 @@ stream_multifd.states = {
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
       if want then
-        local t = open(54, q, 276, w4)
+        local t = open(67, q, 276, w4)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -4298,9 +5295,9 @@ stream_multifd.states = {
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(71, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if w4 == 0 then report(73, "multifd: received empty device state packet") end
-      seen[54] = seen[54] + 1
+      if w2 ~= 1 then report(73, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if w4 == 0 then report(75, "multifd: received empty device state packet") end
+      seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       pass_over(q + 276, w4, f.multifd_data)
       state = 2
@@ -4322,9 +5319,9 @@ stream_multifd.states = {
       local w7 = u64(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(55, q, 320, 0)
+        local t = open(68, q, 320, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -4348,10 +5345,10 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(71, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(74, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(75, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
-      seen[55] = seen[55] + 1
+      if w4 ~= 1 then report(73, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(76, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(77, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      seen[68] = seen[68] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
       R.normal_pages = p1 changed = true
@@ -4369,7 +5366,7 @@ stream_multifd.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:135)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(72, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(74, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:136)
     repeat
@@ -4377,7 +5374,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(76, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(78, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
     repeat
@@ -4385,7 +5382,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(77, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(79, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
@@ -4396,13 +5393,13 @@ stream_multifd.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(56, q, 8, 0)
+        local t = open(69, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(78, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
-      seen[56] = seen[56] + 1
+      if C.listed == 1 and w1 >= C.largest_block then report(80, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      seen[69] = seen[69] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
@@ -4414,13 +5411,13 @@ stream_multifd.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(57, q, 8, 0)
+        local t = open(70, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(78, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
-      seen[57] = seen[57] + 1
+      if C.listed == 1 and w1 >= C.largest_block then report(80, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      seen[70] = seen[70] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
@@ -4428,12 +5425,12 @@ stream_multifd.states = {
     until true
     -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:157)
     if want then
-      local t = open(58, q, 0, R.unused)
+      local t = open(71, q, 0, R.unused)
       if t then
         show_payload(t, f.multifd_unused, q, R.unused)
       end
     end
-    seen[58] = seen[58] + 1
+    seen[71] = seen[71] + 1
     pass_over(q, R.unused, f.multifd_unused)
     state = 4
     return q
@@ -4450,24 +5447,24 @@ stream_multifd.states = {
     repeat
       if not (R.method == 0) then break end
       if want then
-        local t = open(59, q, 0, R.normal_pages * C.page_size)
+        local t = open(72, q, 0, R.normal_pages * C.page_size)
         if t then
           show_payload(t, f.multifd_data, q, R.normal_pages * C.page_size)
         end
       end
-      seen[59] = seen[59] + 1
+      seen[72] = seen[72] + 1
       pass_over(q, R.normal_pages * C.page_size, f.multifd_data)
       state = 2
       do return q end
     until true
     -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:165)
     if want then
-      local t = open(60, q, 0, R.packet_size)
+      local t = open(73, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    seen[60] = seen[60] + 1
+    seen[73] = seen[73] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
     return q
@@ -4533,7 +5530,7 @@ stream_preempt.states = {
       local p1 = byte(s, q + 8)
       if not (p1 == 0) then break end
       if want then
-        local t = open(32, q, 9, 0)
+        local t = open(33, q, 9, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4554,7 +5551,7 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[32] = seen[32] + 1
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 1
       do return q + 9 end
@@ -4565,7 +5562,7 @@ stream_preempt.states = {
       if not (v_flags == 40) then break end
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if want then
-        local t = open(33, q, 8, C.page_size)
+        local t = open(34, q, 8, C.page_size)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4586,7 +5583,7 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[33] = seen[33] + 1
+      seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + 8, C.page_size, f.ram_data)
       state = 1
@@ -4605,7 +5602,7 @@ stream_preempt.states = {
       local v_block = sub(s, q + 9, q + 9 + p1 - 1)
       local end_block = 9 + p1
       if want then
-        local t = open(33, q, end_block, C.page_size)
+        local t = open(34, q, end_block, C.page_size)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4628,7 +5625,7 @@ stream_preempt.states = {
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      seen[33] = seen[33] + 1
+      seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
       R.block = v_block changed = true
@@ -4644,7 +5641,7 @@ stream_preempt.states = {
       if q + 8 > m then return nil, 9 end
       local w1 = byte(s, q + 8)
       if want then
-        local t = open(32, q, 9, 0)
+        local t = open(33, q, 9, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4666,7 +5663,7 @@ stream_preempt.states = {
         end
       end
       if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
-      seen[32] = seen[32] + 1
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 1
       do return q + 9 end
@@ -4687,7 +5684,7 @@ stream_preempt.states = {
       local w3 = byte(s, q + end_block)
       local end_fill = end_block + 1
       if want then
-        local t = open(32, q, end_fill, 0)
+        local t = open(33, q, end_fill, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4711,7 +5708,7 @@ stream_preempt.states = {
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
       if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
-      seen[32] = seen[32] + 1
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
@@ -4723,7 +5720,7 @@ stream_preempt.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 16 or v_flags == 48) then break end
       if want then
-        local t = open(34, q, 8, 0)
+        local t = open(35, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4742,7 +5739,7 @@ stream_preempt.states = {
           end
         end
       end
-      seen[34] = seen[34] + 1
+      seen[35] = seen[35] + 1
       state = 1
       do return q + 8 end
     until true
@@ -4815,7 +5812,7 @@ stream_preempt.page_runs = {
         o = o + size
       end
       if k > 0 then
-        seen[33] = seen[33] + k
+        seen[34] = seen[34] + k
         tally[1] = tally[1] + k
         last_payload(f.ram_data)
       end
@@ -4840,7 +5837,7 @@ stream_preempt.record_runs = {
         q = q + 9
       end
       if k > 0 then
-        seen[32] = seen[32] + k
+        seen[33] = seen[33] + k
         tally[2] = tally[2] + k
       end
     end
@@ -4856,7 +5853,7 @@ stream_preempt.record_runs = {
         q = q + 8
       end
       if k > 0 then
-        seen[34] = seen[34] + k
+        seen[35] = seen[35] + k
       end
     end
     return q
@@ -4867,6 +5864,7 @@ function stream_preempt.tally() return format("RAM %s: ", text(R.block == "" and
 
 shared_registers = {
   over = 0,
+  dialect = function() return pref.dialect end,
   page_size = function() return pref.page_size == 0 and 0x1000 or pref.page_size end,
   lengths = new_map,
   largest_block = 0,

@@ -10,7 +10,7 @@ can be dissected and built by themselves; :mod:`.builder` puts whole streams tog
 from __future__ import annotations
 
 from ...declare import Protocol, S
-from . import colo, command, configuration, multifd, ram, return_path, section
+from . import colo, command, configuration, multifd, premerge, ram, return_path, section
 from .builder import MainChannel, Package, ReturnPath
 from .colo import *  # noqa: F403
 from .command import *  # noqa: F403  __all__ of each file says which
@@ -18,6 +18,7 @@ from .configuration import *  # noqa: F403
 from .limits import unchecked
 from .multifd import *  # noqa: F403
 from .parameters import COUNTERS, PARAMETERS
+from .premerge import *  # noqa: F403
 from .ram import *  # noqa: F403
 from .return_path import *  # noqa: F403
 from .section import *  # noqa: F403
@@ -28,6 +29,7 @@ __all__ += colo.__all__
 __all__ += command.__all__
 __all__ += configuration.__all__
 __all__ += multifd.__all__
+__all__ += premerge.__all__
 __all__ += ram.__all__
 __all__ += return_path.__all__
 __all__ += section.__all__

@@ -43,6 +43,7 @@ from .constants import (
     RamFlag,
     SectionType,
 )
+from .dialects import ALL_FRAMES, RELEASE, SECTION_TYPE, SECTION_TYPES
 from .registers import ANY_LENGTH
 
 START, PART = SectionType.QEMU_VM_SECTION_START, SectionType.QEMU_VM_SECTION_PART
@@ -51,7 +52,7 @@ EOF, COMMAND = SectionType.QEMU_VM_EOF, SectionType.QEMU_VM_COMMAND
 FOOTER, VMDESCRIPTION = SectionType.QEMU_VM_SECTION_FOOTER, SectionType.QEMU_VM_VMDESCRIPTION
 
 FOOTER_TYPES = (int(FOOTER),)
-BARE_TYPES = tuple(int(t) for t in (EOF, START, PART, END, FULL, COMMAND))
+BARE_TYPES = (*(int(t) for t in (EOF, START, PART, END, FULL, COMMAND)), *SECTION_TYPES)
 
 WINDOW = 512
 """A footer (5), the longest section head (5 + 1 + 255 + 8), and some room."""
@@ -109,6 +110,7 @@ def section_ahead(at: int) -> E:
         both(kind.isin(int(PART), int(END)), outside, known_section_ahead(at + 1)),
         both(kind == int(EOF), outside, end_ahead(at + 1)),
         both(kind == int(EOF), S.package == 1, S.checkpoint == 1),
+        both(S.dialect > RELEASE, kind == SECTION_TYPE, peek(at + 1, 4).isin(*ALL_FRAMES)),
     )
 
 

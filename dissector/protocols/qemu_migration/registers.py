@@ -38,9 +38,27 @@ WHOLE = Register("whole", scope="conversation", doc="1 when the file header was 
 POSTCOPY = Register("postcopy", scope="conversation", doc="The destination's PostcopyState.")
 RETURN_PATH = Register("return_path", scope="conversation", doc="1 behind OPEN_RETURN_PATH.")
 
+DIALECT = Register(
+    "dialect",
+    initial=P.dialect,
+    scope="conversation",
+    doc="Which numbers commands have; 0: nobody has told, so today's.",
+)
 OVER = Register("over", scope="conversation", doc="1 behind the EOF of the main channel.")
 
-CONVERSATION = (OVER, PAGE_SIZE, LENGTHS, LARGEST_BLOCK, LISTED, SECTIONS, FOOTERS, WHOLE, POSTCOPY, RETURN_PATH)
+CONVERSATION = (
+    OVER,
+    DIALECT,
+    PAGE_SIZE,
+    LENGTHS,
+    LARGEST_BLOCK,
+    LISTED,
+    SECTIONS,
+    FOOTERS,
+    WHOLE,
+    POSTCOPY,
+    RETURN_PATH,
+)
 
 LAST_BLOCK = (
     Register(
@@ -67,6 +85,7 @@ MAIN = (
     Register("page_sizes", doc="The page size summary of POSTCOPY_ADVISE."),
     Register("blocks_left", doc="Octets of RAM whose blocks are still to be listed."),
     Register("discarded", "bytes", b"", doc="The RAM block of the current POSTCOPY_RAM_DISCARD."),
+    Register("first_bit", doc="Before the merge: the pages by which its first mask begins in front of the block."),
     Register("unpacked", doc="Octets of the current page that XBZRLE runs have covered."),
 )
 

@@ -22,6 +22,7 @@ from .constants import (
     Message,
     short,
 )
+from .dialects import RELEASE
 from .findings import error, warn
 from .parameters import REQUESTS
 from .return_path import (
@@ -170,6 +171,7 @@ ANSWERS = (
 
 MESSAGE = State(
     "message",
+    Rule(when=S.dialect > RELEASE, goto="premerge_message"),
     Rule(
         RpReqPages,
         match=FIXED,

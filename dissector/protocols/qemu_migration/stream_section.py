@@ -39,6 +39,7 @@ from .section import (
     VmDescription,
 )
 from .stream_command import command_rules, packaged_command_rules, ping_rule
+from .stream_premerge import COMMAND_AHEAD, UNFINISHED_PING_RULE, dialect_rules
 
 KNOWN = S.sections.get(F.section_id, b"")
 SECTION_NAME = Note("section.name", "Section name", KNOWN, type="string", when=KNOWN != b"")
@@ -107,6 +108,8 @@ SECTION = State(
     Rule(Eof, match=("type",), when=peek(1, 1) == VMDESCRIPTION, goto="after_eof", do=((S.over, 1),), info="EOF"),
     Rule(when=peek(0, 1) == int(SectionType.QEMU_VM_EOF), fault=f.EARLY_EOF),
     *command_rules(),
+    Rule(when=COMMAND_AHEAD, goto="premerge"),
+    *dialect_rules(S.footers == OFF),
     Rule(fault=f.UNKNOWN_SECTION_TYPE),
     doc="Between sections.",
 )
@@ -116,6 +119,7 @@ PACKAGE = State(
     *section_rules(),
     Rule(Eof, match=("type",), goto="package_rest", do=((S.unfinished, 0),), info="EOF"),
     *packaged_command_rules(),
+    Rule(when=COMMAND_AHEAD, goto="premerge"),
     Rule(fault=f.UNKNOWN_SECTION_TYPE),
     doc="Between the sections of a package.",
 )
@@ -139,6 +143,7 @@ UNPACKED = State(
     Rule(when=S.unfinished == 0, goto="section", do=((S.package, 0), (S.iterating, 1))),
     numbered_rule(SectionPart, "PART", unfinished=True),
     ping_rule(unfinished=True),
+    UNFINISHED_PING_RULE,
     Rule(goto="section", do=((S.package, 0), (S.unfinished, 0), (S.iterating, 1))),
     doc="Behind a package; what usually follows one has to report that it did not end as it should.",
 )

@@ -29,6 +29,7 @@ from .constants import (
 from .lookahead import CONFIGURATION_AHEAD, RECOVERY_AHEAD
 from .parameters import OFF, ON
 from .section import FileHeader
+from .stream_premerge import COMMAND_AHEAD, dialect_rules
 
 SUBSECTION = int(SectionType.QEMU_VM_SUBSECTION)
 PREFIX = b"configuration"
@@ -67,6 +68,8 @@ CONFIGURATION = State(
         facts=(("qemu-machine", F.machine),),
         info=text("%s", F.machine),
     ),
+    *dialect_rules(),
+    Rule(when=COMMAND_AHEAD, goto="premerge"),
     Rule(when=P.configuration == ON, fault=f.CONFIGURATION_MISSING),
     Rule(goto="section"),
     doc="Behind the file header.",

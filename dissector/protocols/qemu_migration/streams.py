@@ -12,7 +12,16 @@ to the same port, and QEMU tells them apart by what they begin with.
 from __future__ import annotations
 
 from ...declare import Channel, Resync, S, Stream, Until, iif, text
-from . import stream_command, stream_multifd, stream_ram, stream_return_path, stream_section, stream_start
+from . import (
+    stream_command,
+    stream_multifd,
+    stream_premerge,
+    stream_premerge_rp,
+    stream_ram,
+    stream_return_path,
+    stream_section,
+    stream_start,
+)
 from .constants import RAM_SECTION
 from .findings import UNEXPECTED
 from .lookahead import (
@@ -51,7 +60,13 @@ MAIN_STREAM = Stream(
     name="main",
     start="start",
     registers=MAIN,
-    states=(*stream_start.STATES, *stream_section.STATES, *stream_command.STATES, *stream_ram.STATES),
+    states=(
+        *stream_start.STATES,
+        *stream_section.STATES,
+        *stream_command.STATES,
+        *stream_ram.STATES,
+        *stream_premerge.STATES,
+    ),
     unknown=UNEXPECTED,
     resync=RESYNC,
     tally=TALLY,
@@ -61,7 +76,7 @@ RETURN_PATH_STREAM = Stream(
     name="return_path",
     start="message",
     registers=RETURN,
-    states=stream_return_path.STATES,
+    states=(*stream_return_path.STATES, *stream_premerge_rp.STATES),
     unknown=UNEXPECTED,
     resync=(Resync("message", Until(MESSAGE_AHEAD, (0, (0,)), WINDOW), ((S.whole, 0), (S.block, b""))),),
 )
