@@ -167,7 +167,9 @@ f.multifd_zero_pages = ProtoField.uint32("qmig.multifd.zero_pages", "Zero pages"
 f.multifd_ramblock = ProtoField.string("qmig.multifd.ramblock", "RAM block")
 f.multifd_offset = ProtoField.uint64("qmig.multifd.offset", "Offset", base.HEX)
 f.multifd_unused = ProtoField.bytes("qmig.multifd.unused", "Unused")
+f.section_footers = ProtoField.string("qmig.section.footers", "Section footers")
 f.dialect = ProtoField.string("qmig.dialect", "Dialect")
+f.ram_page_size_origin = ProtoField.string("qmig.ram.page_size_origin", "Target page size is")
 do
   local list = {}
   for _, field in pairs(f) do list[#list + 1] = field end
@@ -215,8 +217,8 @@ local experts = {
   ProtoExpert.new("qmig.expert.footer_mismatch", "Mismatched section id in footer for \226\128\166 - read 0x\226\128\166 expected 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.footer_missing", "Missing section footer for \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.vmdescription_missing", "Expected vmdescription section, but got \226\128\166", expert.group.PROTOCOL, expert.severity.WARN),
-  ProtoExpert.new("qmig.expert.colo_message", "colo_receive_message: Invalid message \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.trailing_octets", "octets behind the end of the migration", expert.group.PROTOCOL, expert.severity.NOTE),
+  ProtoExpert.new("qmig.expert.colo_message", "colo_receive_message: Invalid message \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.discard_overrun", "ram_block_discard_range: Overrun block '\226\128\166' (\226\128\166/\226\128\166/\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.discard_unaligned", "ram_block_discard_range: Unaligned start address: \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_block_unknown", "Can't find block \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -271,19 +273,20 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
 local FINDING = { gap = 81, lost = 82, resync = 83, truncated = 84, short_region = 85, overrun = 86, depth = 87, map_full = 88, too_long = 89 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
-local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, dialect = 0, release = 0 }
+local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, colo = 0, dialect = 0, release = 0 }
 proto.prefs.page_size = Pref.enum("Target page size", 0, "Used until the stream tells: the configuration does for variable targets (Arm), POSTCOPY_ADVISE for all.", { { 1, "automatic, else 4096", 0 }, { 2, "1024", 1024 }, { 3, "2048", 2048 }, { 4, "4096", 4096 }, { 5, "8192", 8192 }, { 6, "16384", 16384 }, { 7, "32768", 32768 }, { 8, "65536", 65536 } }, false)
 proto.prefs.footers = Pref.enum("Section footers", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the first RAM section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.configuration = Pref.enum("Configuration section", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the file header.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.ignore_shared = Pref.enum("Capability x-ignore-shared", 0, "Adds an address to each RAM block; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.block_page_sizes = Pref.enum("Page sizes in the RAM block list", 0, "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.", { { 1, "automatic", 0 }, { 2, "of blocks with huge pages", 1 }, { 3, "never", 2 } }, false)
-proto.prefs.dialect = Pref.enum("Dialect", 0, "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the first command.", { { 1, "automatic", 0 }, { 2, "release", 1 }, { 3, "postcopy v5 (before the merge)", 2 }, { 4, "postcopy v6 and v7 (before the merge)", 3 }, { 5, "postcopy v4 (before the merge)", 4 } }, false)
+proto.prefs.colo = Pref.enum("COLO", 0, "Whether checkpoints follow the migration; automatic looks behind the last section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
+proto.prefs.dialect = Pref.enum("Dialect", 0, "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the first command.", { { 1, "automatic", 0 }, { 2, "release", 1 }, { 3, "v5, the postcopy series before it was merged", 2 }, { 4, "v6, or v7, of that series", 3 }, { 5, "v4, of that series", 4 } }, false)
 proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of more than 16 MiB is an error (up to 2.11) or worth a note.", { { 1, "automatic", 0 }, { 2, "2.12 and newer", 1 }, { 3, "2.5 to 2.11", 2 } }, false)
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
 proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
@@ -1008,7 +1011,7 @@ table.insert(stream_main.scalars, "body_at")
 stream_main.states = {
   -- start: The first octets of a connection.
   [1] = function(s, q, m)
-    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:48)
+    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:55)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -1029,7 +1032,7 @@ stream_main.states = {
       state = 2
       do return q + 8 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:55)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:62)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1054,18 +1057,18 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:56)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:63)
     return fault(4, q, "Not a migration stream")
   end,
   -- configuration: Behind the file header.
   [2] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:62)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:69)
     repeat
       if not (pref.configuration == 2) then break end
       state = 5
       do return q end
     until true
-    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:63)
+    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:70)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1084,6 +1087,12 @@ stream_main.states = {
       if q + 5 + p2 - 1 > m then return nil, 5 + p2 end
       local v_machine = sub(s, q + 5, q + 5 + p2 - 1)
       local end_machine = 5 + p2
+      if q + 7 > m then return nil, 8 end
+      local p5 = sub(s, q + 5, q + 5 + 3 - 1)
+      if q + 12 > m then return nil, 13 end
+      local p6 = sub(s, q + 5, q + 5 + 8 - 1)
+      if q + 20 > m then return nil, 21 end
+      local p7 = sub(s, q + 5, q + 5 + 16 - 1)
       if want then
         local t = open(2, q, end_machine, 0)
         if t then
@@ -1096,10 +1105,11 @@ stream_main.states = {
       seen[2] = seen[2] + 1
       fact("qemu-machine", v_machine)
       if infos < MAX_INFOS then inform(format("%s", text(v_machine))) end
+      C.page_origin = C.page_origin == 0 and (p2 >= 3 and p5 == "pc-" or p2 >= 8 and p6 == "pseries-" or p2 >= 16 and p7 == "s390-ccw-virtio-") and 3 or C.page_origin shared_changed = true
       state = 3
       do return q + end_machine end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:98)
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:99)
     repeat
       if not (pref.dialect == 0) then break end
       if not (C.dialect == 0) then break end
@@ -1113,7 +1123,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:98)
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:99)
     repeat
       if not (pref.dialect == 0) then break end
       if not (C.dialect == 0) then break end
@@ -1127,7 +1137,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:72)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:80)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -1136,18 +1146,18 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:73)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:81)
     repeat
       if not (pref.configuration == 1) then break end
       do return fault(5, q, "Configuration section missing") end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:74)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:82)
     state = 5
     return q
   end,
   -- subsection: In-line subsections of the configuration; anything without its prefix belongs to nobody here.
   [3] = function(s, q, m)
-    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:80)
+    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:88)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1183,10 +1193,11 @@ stream_main.states = {
       seen[3] = seen[3] + 1
       if infos < MAX_INFOS then inform(format("target-page-bits %s", dec(w5))) end
       C.page_size = w5 >= 10 and w5 <= 16 and 1 * 2 ^ w5 or C.page_size shared_changed = true
+      C.page_origin = w5 >= 10 and w5 <= 16 and 2 or C.page_origin shared_changed = true
       state = 3
       do return q + end_bits end
     until true
-    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:87)
+    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:98)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1223,7 +1234,7 @@ stream_main.states = {
       state = 4
       do return q + end_count end
     until true
-    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:95)
+    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:106)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1258,7 +1269,7 @@ stream_main.states = {
       state = 3
       do return q + end_uuid end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:96)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:107)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1273,19 +1284,19 @@ stream_main.states = {
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
       do return fault(8, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:100)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:111)
     state = 5
     return q
   end,
   -- capability: The capabilities of configuration/capabilities, counted.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:106)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:117)
     repeat
       if not (R.capabilities == 0) then break end
       state = 3
       do return q end
     until true
-    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:107)
+    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:118)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1312,7 +1323,7 @@ stream_main.states = {
   end,
   -- section: Between sections.
   [5] = function(s, q, m)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:70)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:78)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1325,6 +1336,7 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
@@ -1337,7 +1349,7 @@ stream_main.states = {
       state = 10
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:51)
+    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:58)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1364,6 +1376,7 @@ stream_main.states = {
           if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
@@ -1378,7 +1391,7 @@ stream_main.states = {
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:51)
+    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:58)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1405,6 +1418,7 @@ stream_main.states = {
           if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
@@ -1419,7 +1433,7 @@ stream_main.states = {
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:70)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:78)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1432,6 +1446,7 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
@@ -1444,7 +1459,7 @@ stream_main.states = {
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:95)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:103)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1453,7 +1468,7 @@ stream_main.states = {
       local p2 = u32(s, q + 1)
       do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:107)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:115)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1471,7 +1486,7 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:108)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:116)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1491,14 +1506,14 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:109)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:117)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
       do return fault(15, q, "QEMU_VM_EOF while iterative devices are not at their end") end
     until true
-    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
+    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1527,7 +1542,7 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1553,7 +1568,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1579,7 +1594,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1603,7 +1618,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1628,7 +1643,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:97)
+    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:98)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1654,7 +1669,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1678,7 +1693,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1704,7 +1719,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1736,10 +1751,11 @@ stream_main.states = {
       C.postcopy = 1 shared_changed = true
       R.page_sizes = w4 changed = true
       C.page_size = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size shared_changed = true
+      C.page_origin = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and 2 or C.page_origin shared_changed = true
       state = 5
       do return q + 21 end
     until true
-    -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1765,7 +1781,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RAM_DISCARD  (dissector/protocols/qemu_migration/stream_command.py:138)
+    -- MIG_CMD_POSTCOPY_RAM_DISCARD  (dissector/protocols/qemu_migration/stream_command.py:140)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1815,7 +1831,7 @@ stream_main.states = {
       state = 16
       do return q + end_nil end
     until true
-    -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:160)
+    -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:162)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1849,7 +1865,7 @@ stream_main.states = {
       state = 5
       do return q + end_block end
     until true
-    -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:161)
+    -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:163)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1883,7 +1899,7 @@ stream_main.states = {
       state = 5
       do return q + end_block end
     until true
-    -- MIG_CMD_PACKAGED  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_PACKAGED  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1919,7 +1935,7 @@ stream_main.states = {
       state = 6
       do return q + 9 end
     until true
-    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:181)
+    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:183)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1949,7 +1965,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:111)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:119)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -1958,7 +1974,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:98)
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:99)
     repeat
       if not (C.footers == 2) then break end
       if not (pref.dialect == 0) then break end
@@ -1973,7 +1989,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:98)
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:99)
     repeat
       if not (C.footers == 2) then break end
       if not (pref.dialect == 0) then break end
@@ -1988,7 +2004,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:113)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:121)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1997,7 +2013,7 @@ stream_main.states = {
   end,
   -- package: Between the sections of a package.
   [6] = function(s, q, m)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:70)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:78)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2010,6 +2026,7 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
@@ -2022,7 +2039,7 @@ stream_main.states = {
       state = 10
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:51)
+    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:58)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2049,6 +2066,7 @@ stream_main.states = {
           if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
@@ -2063,7 +2081,7 @@ stream_main.states = {
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:51)
+    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:58)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2090,6 +2108,7 @@ stream_main.states = {
           if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
@@ -2104,7 +2123,7 @@ stream_main.states = {
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:70)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:78)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2117,6 +2136,7 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
@@ -2129,7 +2149,7 @@ stream_main.states = {
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:95)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:103)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2138,7 +2158,7 @@ stream_main.states = {
       local p2 = u32(s, q + 1)
       do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:120)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:128)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2155,7 +2175,7 @@ stream_main.states = {
       state = 8
       do return q + 1 end
     until true
-    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
+    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2184,7 +2204,7 @@ stream_main.states = {
       state = 6
       do return q + 9 end
     until true
-    -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2210,7 +2230,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2236,7 +2256,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2260,7 +2280,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2285,7 +2305,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:97)
+    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:98)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2311,7 +2331,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2335,7 +2355,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2362,7 +2382,7 @@ stream_main.states = {
       state = 8
       do return q + 5 end
     until true
-    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:222)
+    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:224)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2389,7 +2409,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:181)
+    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:183)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2419,7 +2439,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:122)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:130)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -2428,7 +2448,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:123)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:131)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2437,24 +2457,24 @@ stream_main.states = {
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:129)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:137)
     repeat
       if not (R.package == 1) then break end
       state = 6
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:130)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:138)
     state = 5
     return q
   end,
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:136)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:144)
     return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:142)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:150)
     repeat
       if not (R.unfinished == 0) then break end
       if not (R.checkpoint == 1) then break end
@@ -2462,7 +2482,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:143)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:151)
     repeat
       if not (R.unfinished == 0) then break end
       R.package = 0 changed = true
@@ -2470,7 +2490,7 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:70)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:78)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2484,6 +2504,7 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
@@ -2499,7 +2520,7 @@ stream_main.states = {
       state = 10
       do return q + 5 end
     until true
-    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
+    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2532,7 +2553,7 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- MIG_CMD_PING (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_PING (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if not (R.unfinished == 1) then break end
       if not (C.dialect > 1) then break end
@@ -2554,7 +2575,7 @@ stream_main.states = {
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
           t:add(f.ping_value, range(q + 5, 4))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
@@ -2567,7 +2588,7 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:147)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:155)
     R.package = 0 changed = true
     R.unfinished = 0 changed = true
     R.iterating = 1 changed = true
@@ -2576,13 +2597,113 @@ stream_main.states = {
   end,
   -- body: The body of a section: RAM delimits itself, a device does not.  RAM is told by its look if START was missed.
   [10] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:153)
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
+    repeat
+      if not (R.section_name == "ram") then break end
+      if not (R.iterating == 1) then break end
+      if not (C.page_origin == 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 2 or p2 == 8) then break end
+      if q + 8 > m then return nil, 9 end
+      local p3 = byte(s, q + 8)
+      if not (p3 > 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 end
+      local p4 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400))
+      if not (p4 == 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 + 4 end
+      local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4)
+      if not (p5 == 0x422 or p5 == 0x428) then break end
+      C.page_size = 0x400 shared_changed = true
+      C.page_origin = 4 shared_changed = true
+      state = 17
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
+    repeat
+      if not (R.section_name == "ram") then break end
+      if not (R.iterating == 1) then break end
+      if not (C.page_origin == 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 2 or p2 == 8) then break end
+      if q + 8 > m then return nil, 9 end
+      local p3 = byte(s, q + 8)
+      if not (p3 > 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 end
+      local p4 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800))
+      if not (p4 == 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 + 4 end
+      local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4)
+      if not (p5 == 0x822 or p5 == 0x828) then break end
+      C.page_size = 0x800 shared_changed = true
+      C.page_origin = 4 shared_changed = true
+      state = 17
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
+    repeat
+      if not (R.section_name == "ram") then break end
+      if not (R.iterating == 1) then break end
+      if not (C.page_origin == 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 2 or p2 == 8) then break end
+      if q + 8 > m then return nil, 9 end
+      local p3 = byte(s, q + 8)
+      if not (p3 > 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 end
+      local p4 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000))
+      if not (p4 == 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 + 4 end
+      local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4)
+      if not (p5 == 0x1022 or p5 == 0x1028) then break end
+      C.page_size = 0x1000 shared_changed = true
+      C.page_origin = 4 shared_changed = true
+      state = 17
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
+    repeat
+      if not (R.section_name == "ram") then break end
+      if not (R.iterating == 1) then break end
+      if not (C.page_origin == 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 2 or p2 == 8) then break end
+      if q + 8 > m then return nil, 9 end
+      local p3 = byte(s, q + 8)
+      if not (p3 > 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 end
+      local p4 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000))
+      if not (p4 == 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 + 4 end
+      local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4)
+      if not (p5 == 0x2022 or p5 == 0x2028) then break end
+      C.page_size = 0x2000 shared_changed = true
+      C.page_origin = 4 shared_changed = true
+      state = 17
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:162)
     repeat
       if not (R.section_name == "ram") then break end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:163)
     repeat
       if not (C.whole == 0) then break end
       if not (R.section_name == "") then break end
@@ -2625,31 +2746,31 @@ stream_main.states = {
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:159)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:168)
     repeat
       if not (C.footers == 2) then break end
       state = 12
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:160)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:169)
     state = 11
     return q
   end,
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:166)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:175)
     R.body_at = spos + q - 1 changed = true state = 23
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:172)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:181)
     R.body_at = spos + q - 1 changed = true state = 24
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
   [13] = function(s, q, m)
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:178)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:187)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2672,7 +2793,7 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:187)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:196)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2694,25 +2815,25 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:195)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:204)
     repeat
       if not (C.footers == 1) then break end
       do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:196)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:205)
     repeat
       if not (C.footers == 0) then break end
       C.footers = 2 shared_changed = true
       state = 7
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:197)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:206)
     state = 7
     return q
   end,
   -- after_eof: Behind the last section.
   [14] = function(s, q, m)
-    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:205)
+    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:214)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2733,19 +2854,27 @@ stream_main.states = {
       state = 15
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:206)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:215)
     repeat
-      local c2 = true
+      local c4 = true
       if R.checkpoint ~= 1 then
-        if q + 3 > m then return nil, 4 end
-        local p1 = u32(s, q)
-        c2 = p1 == 1
+        local c3 = true
+        if pref.colo ~= 1 then
+          local c2 = false
+          if pref.colo == 0 then
+            if q + 3 > m then return nil, 4 end
+            local p1 = u32(s, q)
+            c2 = p1 == 1
+          end
+          c3 = c2
+        end
+        c4 = c3
       end
-      if not (c2) then break end
+      if not (c4) then break end
       state = 15
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:207)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:216)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2754,7 +2883,12 @@ stream_main.states = {
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
   [15] = function(s, q, m)
-    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:213)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:222)
+    repeat
+      if not (pref.colo == 2) then break end
+      do return fault(41, q, "octets behind the end of the migration") end
+    until true
+    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:223)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2779,7 +2913,7 @@ stream_main.states = {
       state = 6
       do return q + 12 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:222)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:232)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2797,7 +2931,7 @@ stream_main.states = {
       state = 5
       do return q + 4 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:229)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:239)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2815,19 +2949,19 @@ stream_main.states = {
       state = 15
       do return q + 4 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:230)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:240)
     repeat
-      if not (R.checkpoint == 1) then break end
+      if not (R.checkpoint == 1 or pref.colo == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
-      do return fault(41, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
+      do return fault(42, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:231)
-    return fault(42, q, "octets behind the end of the migration")
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:241)
+    return fault(41, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
   [16] = function(s, q, m)
-    -- Discarded range  (dissector/protocols/qemu_migration/stream_command.py:234)
+    -- Discarded range  (dissector/protocols/qemu_migration/stream_command.py:236)
     repeat
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
@@ -2854,7 +2988,7 @@ stream_main.states = {
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:155)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 34) then break end
@@ -2889,7 +3023,7 @@ stream_main.states = {
       state = 17
       do return q + 9 end
     until true
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:162)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 40) then break end
@@ -2922,7 +3056,7 @@ stream_main.states = {
       state = 17
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 8) then break end
@@ -2955,6 +3089,8 @@ stream_main.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           show_payload(t, f.ram_data, q + end_block, C.page_size)
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
@@ -2966,7 +3102,7 @@ stream_main.states = {
       state = 17
       do return q + end_block end
     until true
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:116)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:121)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 34) then break end
@@ -3001,7 +3137,7 @@ stream_main.states = {
       state = 17
       do return q + 9 end
     until true
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 2) then break end
@@ -3037,6 +3173,8 @@ stream_main.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_fill, range(q + end_block, 1))
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
@@ -3048,7 +3186,7 @@ stream_main.states = {
       state = 17
       do return q + end_fill end
     until true
-    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 16 or v_flags == 48) then break end
@@ -3076,7 +3214,7 @@ stream_main.states = {
       state = 13
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_XBZRLE  (dissector/protocols/qemu_migration/stream_ram.py:116)
+    -- RAM_SAVE_FLAG_XBZRLE  (dissector/protocols/qemu_migration/stream_ram.py:121)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 96) then break end
@@ -3119,7 +3257,7 @@ stream_main.states = {
       state = 19
       do return q + 11 end
     until true
-    -- RAM_SAVE_FLAG_XBZRLE  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_XBZRLE  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 64) then break end
@@ -3160,6 +3298,8 @@ stream_main.states = {
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_xbzrle_encoding, range(q + end_block, 1))
           t:add(f.ram_xbzrle_length, range(q + end_encoding, 2))
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
@@ -3175,7 +3315,7 @@ stream_main.states = {
       state = 19
       do return q + end_length end
     until true
-    -- RAM_SAVE_FLAG_COMPRESS_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:116)
+    -- RAM_SAVE_FLAG_COMPRESS_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:121)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 288) then break end
@@ -3212,7 +3352,7 @@ stream_main.states = {
       state = 17
       do return q + 12 end
     until true
-    -- RAM_SAVE_FLAG_COMPRESS_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_COMPRESS_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 256) then break end
@@ -3252,6 +3392,8 @@ stream_main.states = {
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_compressed_length, range(q + end_block, 4))
           show_payload(t, f.ram_data, q + end_length, w4)
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
@@ -3263,7 +3405,7 @@ stream_main.states = {
       state = 17
       do return q + end_length end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:147)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:153)
     repeat
       if not (h4_4 % C.page_size == 288) then break end
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
@@ -3271,7 +3413,7 @@ stream_main.states = {
       local p1 = u32(s, q + 8)
       do return fault(49, q, format("Invalid compressed data length: %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:148)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:154)
     repeat
       if not (h4_4 % C.page_size == 256) then break end
       if q + 8 > m then return nil, 9 end
@@ -3283,7 +3425,7 @@ stream_main.states = {
       local p3 = u32(s, q + p1 + 9)
       do return fault(49, q, format("Invalid compressed data length: %s", dec(p3))) end
     until true
-    -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 4 or v_flags == 36) then break end
@@ -3306,6 +3448,8 @@ stream_main.states = {
             flags:add(f.ram_flags_compress_page, range(q + 6, 2))
             flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
           end
+          t:add(f.ram_page_size, wide(C.page_size)):set_generated()
+          t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated()
           t:append_text(", " .. format("total 0x%s", hex(v_addr, 0)))
         end
       end
@@ -3315,7 +3459,7 @@ stream_main.states = {
       state = 18
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_MULTIFD_FLUSH  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_MULTIFD_FLUSH  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 512 or v_flags == 544) then break end
@@ -3343,7 +3487,7 @@ stream_main.states = {
       state = 17
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_HOOK  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_HOOK  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 128 or v_flags == 160) then break end
@@ -3371,37 +3515,37 @@ stream_main.states = {
       state = 17
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:183)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:189)
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
       if not (R.block_length == 0) then break end
       do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:184)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 64 or h4_4 % C.page_size == 256 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
       do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:185)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
     return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- blocks: The list behind MEM_SIZE, until its total is used up.
   [18] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:243)
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:277)
     repeat
       if not (R.blocks_left == 0) then break end
       C.listed = 1 shared_changed = true
       state = 17
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:244)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:278)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
       do return fault(53, q, "Unknown ramblock \"\", cannot accept migration") end
     until true
-    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:272)
     repeat
       if not (R.ignore_shared == 1) then break end
       if q > m then return nil, 1 end
@@ -3433,7 +3577,7 @@ stream_main.states = {
       state = 18
       do return q + end_address end
     until true
-    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:272)
     repeat
       if not (pref.block_page_sizes ~= 2) then break end
       if not (pref.block_page_sizes == 1 or not (R.page_sizes == 0 or R.page_sizes == 0x400 or R.page_sizes == 0x800 or R.page_sizes == 0x1000 or R.page_sizes == 0x2000 or R.page_sizes == 0x4000 or R.page_sizes == 0x8000 or R.page_sizes == 0x10000 or R.page_sizes == 0x20000 or R.page_sizes == 0x40000 or R.page_sizes == 0x80000 or R.page_sizes == 0x100000 or R.page_sizes == 0x200000 or R.page_sizes == 0x400000 or R.page_sizes == 0x800000 or R.page_sizes == 0x1000000 or R.page_sizes == 0x2000000 or R.page_sizes == 0x4000000 or R.page_sizes == 0x8000000 or R.page_sizes == 0x10000000 or R.page_sizes == 0x20000000 or R.page_sizes == 0x40000000)) then break end
@@ -3469,7 +3613,7 @@ stream_main.states = {
       state = 18
       do return q + end_page_size end
     until true
-    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:272)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3500,7 +3644,7 @@ stream_main.states = {
   end,
   -- xbzrle: Runs, up to the end of their region.
   [19] = function(s, q, m)
-    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:253)
+    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:287)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3548,7 +3692,7 @@ stream_main.states = {
   end,
   -- premerge: A command of the postcopy series before 2.5.
   [20] = function(s, q, m)
-    -- MIG_CMD_PING (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_PING (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if q + 2 > m then return nil, 3 end
       local p1 = u16(s, q + 1)
@@ -3565,7 +3709,7 @@ stream_main.states = {
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
           t:add(f.ping_value, range(q + 5, 4))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
@@ -3575,7 +3719,7 @@ stream_main.states = {
       state = 7
       do return q + 9 end
     until true
-    -- MIG_CMD_OPEN_RETURN_PATH (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_OPEN_RETURN_PATH (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if q + 2 > m then return nil, 3 end
       local p1 = u16(s, q + 1)
@@ -3589,7 +3733,7 @@ stream_main.states = {
           t:add(f.premerge_type, range(q, 1))
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH")
         end
       end
@@ -3600,7 +3744,7 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_LISTEN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_POSTCOPY_LISTEN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if q + 2 > m then return nil, 3 end
       local p1 = u16(s, q + 1)
@@ -3614,7 +3758,7 @@ stream_main.states = {
           t:add(f.premerge_type, range(q, 1))
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN")
         end
       end
@@ -3625,7 +3769,7 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RUN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_POSTCOPY_RUN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if not (R.package == 1) then break end
       if q + 2 > m then return nil, 3 end
@@ -3640,7 +3784,7 @@ stream_main.states = {
           t:add(f.premerge_type, range(q, 1))
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
@@ -3652,7 +3796,7 @@ stream_main.states = {
       state = 8
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RUN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_POSTCOPY_RUN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if not (R.package == 0) then break end
       if q + 2 > m then return nil, 3 end
@@ -3667,7 +3811,7 @@ stream_main.states = {
           t:add(f.premerge_type, range(q, 1))
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
@@ -3679,7 +3823,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if not (R.package == 1) then break end
       if q + 2 > m then return nil, 3 end
@@ -3694,7 +3838,7 @@ stream_main.states = {
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
           show_payload(t, f.premerge_data, q + 5, w3)
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("command 0x%s", hex(p1, 0)))
         end
       end
@@ -3705,7 +3849,7 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- MIG_CMD_PACKAGED (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_PACKAGED (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if q + 2 > m then return nil, 3 end
       local p1 = u16(s, q + 1)
@@ -3723,7 +3867,7 @@ stream_main.states = {
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
           t:add(f.packaged_length, range(q + 5, 4))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4)))
         end
       end
@@ -3738,7 +3882,7 @@ stream_main.states = {
       state = 6
       do return q + 9 end
     until true
-    -- MIG_CMD_POSTCOPY_ADVISE (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_POSTCOPY_ADVISE (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if q + 2 > m then return nil, 3 end
       local p1 = u16(s, q + 1)
@@ -3757,7 +3901,7 @@ stream_main.states = {
           t:add(f.premerge_length, range(q + 3, 2))
           t:add(f.premerge_host_page_size, range(q + 5, 8))
           t:add(f.advise_target_page_size, range(q + 13, 8))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE")
         end
       end
@@ -3767,10 +3911,11 @@ stream_main.states = {
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
       C.page_size = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size shared_changed = true
+      C.page_origin = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and 2 or C.page_origin shared_changed = true
       state = 7
       do return q + 21 end
     until true
-    -- MIG_CMD_POSTCOPY_END (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_POSTCOPY_END (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if q + 2 > m then return nil, 3 end
       local p1 = u16(s, q + 1)
@@ -3787,7 +3932,7 @@ stream_main.states = {
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
           t:add(f.premerge_status, range(q + 5, 1))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. "MIG_CMD_POSTCOPY_END")
         end
       end
@@ -3798,7 +3943,7 @@ stream_main.states = {
       state = 7
       do return q + 6 end
     until true
-    -- MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if not (C.dialect ~= 3) then break end
       if q + 2 > m then return nil, 3 end
@@ -3827,7 +3972,7 @@ stream_main.states = {
           t:add(f.premerge_first_bit_offset, range(q + 6, 1))
           t:add(f.premerge_block_length, range(q + 7, 1))
           if p3 > 0 then t:add(f.premerge_block, range(q + 8, p3)) end
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
@@ -3843,7 +3988,7 @@ stream_main.states = {
       state = 21
       do return q + end_block end
     until true
-    -- MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if not (C.dialect == 3 or C.dialect == 2 and pref.dialect == 0) then break end
       if q + 2 > m then return nil, 3 end
@@ -3874,7 +4019,7 @@ stream_main.states = {
           t:add(f.premerge_block_length, range(q + 6, 1))
           if p3 > 0 then t:add(f.premerge_block, range(q + 7, p3)) end
           t:add(f.premerge_nil, range(q + end_block, 1))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
@@ -3891,7 +4036,7 @@ stream_main.states = {
       state = 22
       do return q + end_nil end
     until true
-    -- MIG_CMD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:126)
+    -- MIG_CMD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
     repeat
       if q > m then return nil, 1 end
       if q + 2 > m then return nil, 3 end
@@ -3905,7 +4050,7 @@ stream_main.states = {
           t:add(f.premerge_command, range(q + 1, 2))
           t:add(f.premerge_length, range(q + 3, 2))
           show_payload(t, f.premerge_data, q + 5, w3)
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("command 0x%s", hex(w2, 0)))
         end
       end
@@ -3927,7 +4072,7 @@ stream_main.states = {
   end,
   -- premerge_masks: The masks of RAM_DISCARD, up to v5.
   [21] = function(s, q, m)
-    -- Discarded pages  (dissector/protocols/qemu_migration/stream_premerge.py:318)
+    -- Discarded pages  (dissector/protocols/qemu_migration/stream_premerge.py:320)
     repeat
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
@@ -3951,7 +4096,7 @@ stream_main.states = {
   end,
   -- premerge_ranges: The ranges of RAM_DISCARD in v6 and v7.
   [22] = function(s, q, m)
-    -- Discarded range (v6, v7)  (dissector/protocols/qemu_migration/stream_premerge.py:335)
+    -- Discarded range (v6, v7)  (dissector/protocols/qemu_migration/stream_premerge.py:337)
     repeat
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
@@ -4448,7 +4593,7 @@ stream_main.resync = {
 
 stream_main.page_runs = {
   [17] = function(tvb, o, n)
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:162)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
@@ -4472,7 +4617,7 @@ stream_main.page_runs = {
 }
 stream_main.record_runs = {
   [17] = function(s, q, m)
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:155)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
@@ -4599,7 +4744,8 @@ stream_return_path.states = {
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 0 or w1 == 2 or w1 == 5 or w1 == 6) then break end
-      if not (R.shut == 1 or C.whole == 1 and C.return_path == 0) then break end
+      if not (pref.colo ~= 2) then break end
+      if not (pref.colo == 1 or R.shut == 1 or C.whole == 1 and C.return_path == 0) then break end
       if want then
         local t = open(31, q, 4, 0)
         if t then
@@ -4877,7 +5023,7 @@ stream_return_path.states = {
           if v_flags % 2 >= 1 then
             if n_block > 0 then t:add(f.rp_block, range(q + end_block_length, n_block)) end
           end
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
@@ -4940,7 +5086,7 @@ stream_return_path.states = {
           if v_flags % 2 >= 1 then
             if n_block > 0 then t:add(f.rp_block, range(q + end_block_length, n_block)) end
           end
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           if R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0)))
         end
@@ -4968,7 +5114,7 @@ stream_return_path.states = {
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_value, range(q + 4, 4))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0)))
         end
       end
@@ -4992,7 +5138,7 @@ stream_return_path.states = {
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_status, range(q + 4, 4))
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2)))
         end
       end
@@ -5023,7 +5169,7 @@ stream_return_path.states = {
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           show_payload(t, f.rp_data, q + 4, p1)
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
@@ -5051,7 +5197,7 @@ stream_return_path.states = {
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           show_payload(t, f.rp_data, q + 4, p1)
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
@@ -5072,7 +5218,7 @@ stream_return_path.states = {
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           show_payload(t, f.rp_data, q + 4, w1)
-          t:add(f.dialect, C.dialect == 2 and "postcopy v5 (before the merge)" or C.dialect == 3 and "postcopy v6 and v7 (before the merge)" or C.dialect == 4 and "postcopy v4 (before the merge)" or "release"):set_generated()
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
@@ -5228,7 +5374,7 @@ stream_multifd.states = {
   [1] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:92)
+    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:93)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 7 > m then return nil, 8 end
@@ -5254,14 +5400,14 @@ stream_multifd.states = {
       state = 2
       do return q + 64 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:99)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:100)
     return fault(74, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:105)
+    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:106)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 11 > m then return nil, 12 end
@@ -5303,7 +5449,7 @@ stream_multifd.states = {
       state = 2
       do return q + 276 end
     until true
-    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:112)
+    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:113)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 19 > m then return nil, 20 end
@@ -5359,16 +5505,17 @@ stream_multifd.states = {
       R.method = p1 > 0 and bit.band(w5, 62) % 4294967296 or R.method changed = true
       R.data_seen = p1 > 0 and 1 or R.data_seen changed = true
       C.page_size = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and floor(0x80000 / p2) or C.page_size shared_changed = true
+      C.page_origin = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and 2 or C.page_origin shared_changed = true
       enter(q + 320, inside, 4, "MultiFD packet")
       state = 3
       do return q + 320 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:135)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
       do return fault(74, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:136)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
     repeat
       if q + 19 > m then return nil, 20 end
       local p1 = u32(s, q + 16)
@@ -5376,7 +5523,7 @@ stream_multifd.states = {
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
       do return fault(78, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:139)
     repeat
       if q + 35 > m then return nil, 36 end
       local p1 = u32(s, q + 32)
@@ -5387,7 +5534,7 @@ stream_multifd.states = {
   end,
   -- offsets: The list of offsets.
   [3] = function(s, q, m)
-    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:143)
+    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:145)
     repeat
       if not (R.normal_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -5405,7 +5552,7 @@ stream_multifd.states = {
       state = 3
       do return q + 8 end
     until true
-    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:150)
+    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:152)
     repeat
       if not (R.zero_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -5423,7 +5570,7 @@ stream_multifd.states = {
       state = 3
       do return q + 8 end
     until true
-    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:157)
+    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:159)
     if want then
       local t = open(71, q, 0, R.unused)
       if t then
@@ -5437,13 +5584,13 @@ stream_multifd.states = {
   end,
   -- pages: Behind the list of offsets.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:163)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:165)
     repeat
       if not (R.normal_pages == 0) then break end
       state = 2
       do return q end
     until true
-    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:164)
+    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:166)
     repeat
       if not (R.method == 0) then break end
       if want then
@@ -5457,7 +5604,7 @@ stream_multifd.states = {
       state = 2
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:165)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:167)
     if want then
       local t = open(73, q, 0, R.packet_size)
       if t then
@@ -5521,7 +5668,7 @@ stream_preempt.states = {
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:155)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 34) then break end
@@ -5556,7 +5703,7 @@ stream_preempt.states = {
       state = 1
       do return q + 9 end
     until true
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:162)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 40) then break end
@@ -5589,7 +5736,7 @@ stream_preempt.states = {
       state = 1
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 8) then break end
@@ -5622,6 +5769,8 @@ stream_preempt.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           show_payload(t, f.ram_data, q + end_block, C.page_size)
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
@@ -5633,7 +5782,7 @@ stream_preempt.states = {
       state = 1
       do return q + end_block end
     until true
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:116)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:121)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 34) then break end
@@ -5668,7 +5817,7 @@ stream_preempt.states = {
       state = 1
       do return q + 9 end
     until true
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 2) then break end
@@ -5704,6 +5853,8 @@ stream_preempt.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_fill, range(q + end_block, 1))
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
@@ -5715,7 +5866,7 @@ stream_preempt.states = {
       state = 1
       do return q + end_fill end
     until true
-    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 16 or v_flags == 48) then break end
@@ -5743,18 +5894,18 @@ stream_preempt.states = {
       state = 1
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:183)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:189)
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
       if not (R.block_length == 0) then break end
       do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:184)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
       do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:185)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
     return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
 }
@@ -5798,7 +5949,7 @@ stream_preempt.resync = {
 
 stream_preempt.page_runs = {
   [1] = function(tvb, o, n)
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:162)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
@@ -5822,7 +5973,7 @@ stream_preempt.page_runs = {
 }
 stream_preempt.record_runs = {
   [1] = function(s, q, m)
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:155)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
@@ -5841,7 +5992,7 @@ stream_preempt.record_runs = {
         tally[2] = tally[2] + k
       end
     end
-    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:197)
     do
       local r_page_size = C.page_size
       local k = 0
@@ -5866,6 +6017,7 @@ shared_registers = {
   over = 0,
   dialect = function() return pref.dialect end,
   page_size = function() return pref.page_size == 0 and 0x1000 or pref.page_size end,
+  page_origin = function() return pref.page_size == 0 and 0 or 1 end,
   lengths = new_map,
   largest_block = 0,
   listed = 0,

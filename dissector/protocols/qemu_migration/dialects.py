@@ -101,11 +101,11 @@ _V6_NUMBERS = {**_V5_NUMBERS, SeriesCommand.MIG_CMD_POSTCOPY_RAM_DISCARD: 23}
 del _V6_NUMBERS[SeriesCommand.MIG_CMD_POSTCOPY_END]
 
 DIALECTS = (
-    Dialect(V5, "postcopy v5 (before the merge)", 7, _V5_NUMBERS),
-    Dialect(V6, "postcopy v6 and v7 (before the merge)", 7, _V6_NUMBERS),
+    Dialect(V5, "v5, the postcopy series before it was merged", 7, _V5_NUMBERS),
+    Dialect(V6, "v6, or v7, of that series", 7, _V6_NUMBERS),
     Dialect(
         V4,
-        "postcopy v4 (before the merge)",
+        "v4, of that series",
         6,
         _V5_NUMBERS
         | {

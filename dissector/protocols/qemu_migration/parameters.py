@@ -56,6 +56,13 @@ PARAMETERS = (
         "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.",
     ),
     Parameter(
+        "colo",
+        "COLO",
+        AUTO,
+        SWITCH,
+        "Whether checkpoints follow the migration; automatic looks behind the last section.",
+    ),
+    Parameter(
         "dialect",
         "Dialect",
         AUTO,

@@ -18,6 +18,18 @@ from .parameters import AUTO, ON
 ANY_SECTION = 1 << 32
 """The section id after the position was found again in the middle of RAM: the next footer tells it."""
 
+ASSUMED, CHOSEN, TOLD, MACHINE, SHOWN = range(5)
+"""Where the target page size comes from: nowhere, the parameter, the stream's own words, the type of the machine, the
+distance of the first two pages."""
+
+ORIGINS = {
+    ASSUMED: b"assumed",
+    CHOSEN: b"by preference",
+    TOLD: b"told by the source",
+    MACHINE: b"that of the machine type",
+    SHOWN: b"from the first pages",
+}
+
 ANY_LENGTH = 1 << 52
 """The length of a block that is not known, so that every offset is inside."""
 
@@ -26,6 +38,12 @@ PAGE_SIZE = Register(
     initial=iif(P.page_size == AUTO, DEFAULT_PAGE_SIZE, P.page_size),
     scope="conversation",
     doc="Target page size: the border between offset and flags, and the length of a page.",
+)
+PAGE_ORIGIN = Register(
+    "page_origin",
+    initial=iif(P.page_size == AUTO, ASSUMED, CHOSEN),
+    scope="conversation",
+    doc="Where the target page size comes from.",
 )
 LENGTHS = Register("lengths", "map", scope="conversation", doc="RAM block -> its used length.")
 LARGEST_BLOCK = Register("largest_block", scope="conversation", doc="The greatest of these lengths.")
@@ -50,6 +68,7 @@ CONVERSATION = (
     OVER,
     DIALECT,
     PAGE_SIZE,
+    PAGE_ORIGIN,
     LENGTHS,
     LARGEST_BLOCK,
     LISTED,
@@ -100,6 +119,7 @@ PREEMPT = (*CONVERSATION, *LAST_BLOCK)
 
 MULTIFD = (
     PAGE_SIZE,
+    PAGE_ORIGIN,
     LARGEST_BLOCK,
     LISTED,
     Register("normal_pages", doc="Pages behind the list of offsets."),

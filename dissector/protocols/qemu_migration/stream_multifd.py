@@ -34,6 +34,7 @@ from .multifd import (
     MultifdZeroOffset,
 )
 from .parameters import DUPLICATE, NORMAL
+from .registers import TOLD
 
 METHODS = int(MultifdFlag.ZLIB | MultifdFlag.ZSTD | MultifdFlag.QPL | MultifdFlag.UADK | MultifdFlag.QATZIP)
 DEVICE_STATE = peek(8, 4) & int(MultifdFlag.DEVICE_STATE) != 0
@@ -128,6 +129,7 @@ PACKET = State(
                 S.page_size,
                 iif(F.pages_alloc.isin(*ALLOCATIONS), MULTIFD_PACKET_SIZE // F.pages_alloc, S.page_size),
             ),
+            (S.page_origin, iif(F.pages_alloc.isin(*ALLOCATIONS), TOLD, S.page_origin)),
         ),
         findings=(BAD_VERSION, BAD_ALLOC, METHOD_CHANGED),
         info=text("packet %d", F.packet_num),

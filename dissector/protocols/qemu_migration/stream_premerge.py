@@ -58,6 +58,7 @@ from .premerge import (
     PremergeRamDiscard,
     PremergeRamDiscardMasks,
 )
+from .registers import TOLD
 
 NONE, ADVISE, _, LISTENING, RUNNING = PostcopyState
 PING, PACKAGED = SeriesCommand.MIG_CMD_PING, SeriesCommand.MIG_CMD_PACKAGED
@@ -236,6 +237,7 @@ PAYLOAD_RULES = (
         do=(
             (S.postcopy, int(ADVISE)),
             (S.page_size, iif(VALID_PAGE_SIZE, F.target_page_size, S.page_size)),
+            (S.page_origin, iif(VALID_PAGE_SIZE, TOLD, S.page_origin)),
         ),
         findings=(wrong_state("POSTCOPY_ADVISE", NONE), f.BAD_TARGET_PAGE_SIZE),
     ),

@@ -10,7 +10,7 @@ The texts of findings are those that the source logs or (since 8.2) fails with.
 
 from __future__ import annotations
 
-from ...declare import E, F, Finding, Note, Rule, S, State, both, choose, either, not_, peek, text
+from ...declare import E, F, Finding, Note, P, Rule, S, State, both, choose, either, not_, peek, text
 from .colo import ColoMessage
 from .constants import (
     MESSAGE_LENGTHS,
@@ -24,7 +24,7 @@ from .constants import (
 )
 from .dialects import RELEASE
 from .findings import error, warn
-from .parameters import REQUESTS
+from .parameters import OFF, ON, REQUESTS
 from .return_path import (
     RpMessage,
     RpPong,
@@ -192,7 +192,7 @@ MESSAGE = State(
     Rule(
         ColoMessage,
         match={"message": ANSWERS},
-        when=either(S.shut == 1, both(S.whole == 1, S.return_path == 0)),
+        when=both(P.colo != OFF, either(P.colo == ON, S.shut == 1, both(S.whole == 1, S.return_path == 0))),
         info="COLO",
     ),
     Rule(RpPong, match=FIXED, findings=(EARLY,), info=text("MIG_RP_MSG_PONG 0x%x", F.value)),

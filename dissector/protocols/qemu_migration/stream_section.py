@@ -20,7 +20,7 @@ id in a footer or an unknown section id does not make the position doubtful; it 
 
 from __future__ import annotations
 
-from ...declare import F, Note, Rule, S, State, both, either, iif, peek, text
+from ...declare import F, Note, P, Rule, S, State, both, choose, either, iif, peek, text
 from . import findings as f
 from .colo import ColoMessage, ColoVmstateSize
 from .constants import RAM_SECTION, ColoMessageType, SectionType
@@ -40,10 +40,17 @@ from .section import (
 )
 from .stream_command import command_rules, packaged_command_rules, ping_rule
 from .stream_premerge import COMMAND_AHEAD, UNFINISHED_PING_RULE, dialect_rules
+from .stream_ram import page_size_rules
 
 KNOWN = S.sections.get(F.section_id, b"")
 SECTION_NAME = Note("section.name", "Section name", KNOWN, type="string", when=KNOWN != b"")
 CURRENT_NAME = Note("section.name", "Section name", S.section_name, type="string", when=S.section_name != b"")
+
+
+NO_FOOTERS = Note(
+    "section.footers", "Section footers", choose(S.footers, {OFF: b"none"}, b""), type="string", when=S.footers == OFF
+)
+"""What was found out about them, or chosen; that they are there is seen."""
 
 
 def named_rule(pdu: type, word: str) -> Rule:
@@ -60,6 +67,7 @@ def named_rule(pdu: type, word: str) -> Rule:
             (S.iterating, 0),
         ),
         findings=(f.RAM_TOO_NEW, f.RAM_TOO_OLD),
+        notes=(NO_FOOTERS,),
         info=text(f"{word} %s", F.idstr),
     )
 
@@ -79,7 +87,7 @@ def numbered_rule(pdu: type, word: str, unfinished: bool = False) -> Rule:
             *(((S.unfinished, 0), (S.package, 0)) if unfinished else ()),
         ),
         findings=findings,
-        notes=(SECTION_NAME,),
+        notes=(SECTION_NAME, NO_FOOTERS),
         info=text(f"{word} %s", KNOWN),
     )
 
@@ -150,6 +158,7 @@ UNPACKED = State(
 
 BODY = State(
     "body",
+    *page_size_rules(S.section_name == RAM_SECTION, S.iterating == 1),
     Rule(when=S.section_name == RAM_SECTION, goto="ram"),
     Rule(
         when=both(S.whole == 0, S.section_name == b"", RAM_AHEAD),
@@ -203,13 +212,14 @@ REQUEST = int(ColoMessageType.COLO_MESSAGE_CHECKPOINT_REQUEST)
 AFTER_EOF = State(
     "after_eof",
     Rule(VmDescription, match=("type",), goto="colo", info="VMDESCRIPTION"),
-    Rule(when=either(S.checkpoint == 1, peek(0, 4) == REQUEST), goto="colo"),
+    Rule(when=either(S.checkpoint == 1, P.colo == ON, both(P.colo == AUTO, peek(0, 4) == REQUEST)), goto="colo"),
     Rule(fault=f.NO_VMDESCRIPTION),
     doc="Behind the last section.",
 )
 
 COLO = State(
     "colo",
+    Rule(when=P.colo == OFF, fault=f.TRAILING),
     Rule(
         ColoVmstateSize,
         match=("message",),
@@ -227,7 +237,7 @@ COLO = State(
         info="COLO VMSTATE_SEND",
     ),
     Rule(ColoMessage, match={"message": REQUEST}, do=((S.checkpoint, 1),), info="COLO CHECKPOINT_REQUEST"),
-    Rule(when=S.checkpoint == 1, fault=f.BAD_COLO_MESSAGE),
+    Rule(when=either(S.checkpoint == 1, P.colo == ON), fault=f.BAD_COLO_MESSAGE),
     Rule(fault=f.TRAILING),
     doc="Behind the description: nothing, unless COLO is on; then checkpoints.",
 )
