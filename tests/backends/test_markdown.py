@@ -50,7 +50,7 @@ class TestPage:
         p = protocol()
         assert [pdu.name for pdu in p.pdus if pdu.name not in HEADINGS] == []
         names = [f"`{p.prefix}.{f.abbrev}`" for pdu in p.pdus for f in pdu.fields]
-        names += [f"`{f.name}`" for f in p.findings if f not in (s.unknown for s in p.streams)]
+        names += [f"`{f.name}`" for f in p.findings]
         names += [f"`{x}`" for x in (*(x.name for x in p.parameters), *(x.name for x in p.counters))]
         names += [f"`{c.name}`" for c in p.channels]
         names += [f"**{state.name}**" for s in p.streams for state in s.states]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from ...ir.expr import Const
 from ...ir.model import Field, Finding, Note, Pdu, Protocol, Rule
 from .streams import findings_table, title
-from .words import code, condition, link, name_of, names_of, paragraphs, plain, readable, table
+from .words import code, condition, link, name_of, names_of, paragraphs, plain, readable, scan, table
 
 NAMES = "Named values"
 
@@ -44,8 +44,8 @@ def _pdu(p: Protocol, pdu: Pdu) -> Iterator[str]:
     if rows:
         yield table(("Field", "Octets", "Filter", "Value"), rows)
     if pdu.scan is not None:
-        accept = code(readable(pdu.scan.accept)) if pdu.scan.accept is not None else "nowhere"
-        yield f"It has no length and ends before the first place where {accept}."
+        yield "It has no length and ends before the first place where"
+        yield scan(pdu.scan)
     counters = dict.fromkeys(rule.count for rule in rules if rule.count)
     if counters:
         yield f"Counted as {', '.join(map(code, counters))}."

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from ...ir.model import Finding, Protocol, Rule, State, Stream
 from .diagram import diagram, parts
-from .words import code, condition, first_paragraph, inline, link, message, names_of, readable, table
+from .words import code, condition, first_paragraph, inline, link, message, names_of, readable, scan, table
 
 
 def streams(p: Protocol) -> Iterator[str]:
@@ -34,10 +34,11 @@ def stream(p: Protocol, s: Stream) -> Iterator[str]:
         yield first_paragraph(heads.get(file, ""))
         yield diagram(s, states)
         yield _rules(states)
-    faults = list(_faults(s))
-    if faults:
-        yield f"Where no PDU of `{s.name}` can be read:"
-        yield table(("Finding", "Severity", "Text", "States"), faults)
+    yield f"Where no PDU of `{s.name}` can be read:"
+    yield table(("Finding", "Severity", "Text", "States"), _faults(s))
+    for x in s.resync:
+        yield f"A lost position is found again, in state `{x.goto}`, where"
+        yield scan(x.scan)
 
 
 def title(file: str) -> str:
@@ -46,9 +47,12 @@ def title(file: str) -> str:
 
 
 def _where(p: Protocol, s: Stream) -> str:
-    places = [f"channel `{c.name}`" for c in p.channels if c.forward.name == s.name]
-    places += [f"channel `{c.name}`, the other direction" for c in p.channels if c.reverse and c.reverse.name == s.name]
-    return f"On {', '.join(places)}. It begins in state `{s.start}`."
+    forward = [code(c.name) for c in p.channels if c.forward.name == s.name]
+    reverse = [code(c.name) for c in p.channels if c.reverse and c.reverse.name == s.name]
+    places = [f"The forward direction of {' and '.join(forward)}"] if forward else []
+    places += [f"the other direction of {' and '.join(reverse)}"] if reverse else []
+    where = ", ".join(places)
+    return f"{where[:1].upper()}{where[1:]}. It begins in state `{s.start}`."
 
 
 def _rules(states: tuple[State, ...]) -> str:
@@ -87,6 +91,12 @@ def _faults(s: Stream) -> Iterator[list[str]]:
             names += [] if state.name in names else [state.name]
     for f, names in states.items():
         yield [code(f.name), f.severity, message(f.message.format), ", ".join(map(code, names))]
+    yield [
+        code(s.unknown.name),
+        s.unknown.severity,
+        message(s.unknown.message.format),
+        "any, if none of its rules holds",
+    ]
 
 
 def findings_table(findings: list[tuple[Finding, str]]) -> str:

@@ -17,13 +17,14 @@ from dataclasses import fields, replace
 
 from ...ir.dump import show
 from ...ir.expr import Bin, Cmp, Const, Expr, If, InSet, Logic, Lookup, Peek, PeekBytes, Ref, Un, rewrite
-from ...ir.model import Field, Pdu, Rule
+from ...ir.model import Field, Pdu, Rule, Scan
 
 ROLE = re.compile(r":[a-z]+:`[~.]*(?:[\w.]*\.)?(\w+)`")
 LITERAL = re.compile(r"``(.+?)``", re.DOTALL)
 CODE = re.compile(r"(`+.+?`+)", re.DOTALL)
 RULER = re.compile(r"=+( +=+)*$")
 HALF = 1 << 32
+WIDTH = 100
 MOST_VALUES = 8
 """A longer list is cut if a reader can go on with it after three of them."""
 
@@ -217,6 +218,36 @@ def condition(rule: Rule) -> str:
     asked: list[Expr] = [InSet(Ref(("F", m.field), "int"), m.values) for m in rule.match]
     asked += [rule.when] if rule.when is not None else []
     return readable(functools.reduce(lambda a, b: Logic("and", a, b), asked), names) if asked else ""
+
+
+def scan(x: Scan) -> str:
+    """Where a scan accepts, over several lines; the octet that is tested first is part of it."""
+    offset, values = x.anchor
+    if x.accept is None or not values:
+        return "```text\nnever\n```"
+    first = InSet(Peek(Const(offset), 1), values)
+    return "\n".join(["```text", *_lines(Logic("and", first, x.accept)), "```"])
+
+
+def _lines(e: Expr) -> list[str]:
+    text = readable(e)
+    if len(text) <= WIDTH or not isinstance(e, Logic):
+        return [text]
+    out: list[str] = []
+    for part in _operands(e, e.op):
+        lines = _lines(part)
+        if len(lines) > 1:
+            lines = ["(", *(f"    {x}" for x in lines), ")"]
+        elif isinstance(part, Logic):
+            lines = [f"({lines[0]})"]
+        out += [f"{e.op} {lines[0]}" if out else lines[0], *lines[1:]]
+    return out
+
+
+def _operands(e: Expr, op: str) -> list[Expr]:
+    if isinstance(e, Logic) and e.op == op:
+        return [*_operands(e.a, op), *_operands(e.b, op)]
+    return [e]
 
 
 def message(text: str) -> str:
