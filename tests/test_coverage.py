@@ -24,10 +24,11 @@ def test_each_message_has_a_vector_or_a_capture() -> None:
 
 def test_findings_without_a_vector_only_get_fewer(request: pytest.FixtureRequest) -> None:
     """A new finding comes with a vector; the list of those that have none is a debt that is only paid off."""
-    known = GOLDEN.read_text(encoding="utf-8").splitlines()
+    lines = GOLDEN.read_text(encoding="utf-8").splitlines()
+    known = [x for x in lines if not x.startswith("#")]
     missing = unproved()
     assert [x for x in missing if x not in known] == [], "add a [[stream]] to tests/vectors/ that shows it"
     if request.config.getoption("--update-golden"):
-        GOLDEN.write_text("".join(f"{x}\n" for x in known if x in missing), encoding="utf-8")
+        GOLDEN.write_text("".join(f"{x}\n" for x in lines if x.startswith("#") or x in missing), encoding="utf-8")
         return
     assert known == missing, "these are proved by now: pytest --update-golden"
