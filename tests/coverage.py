@@ -19,16 +19,25 @@ from pathlib import Path
 from dissector.backends.base import write
 from dissector.backends.markdown.words import code, inline, link, plain, table
 from dissector.decode import PduSeen
-from dissector.ir.model import Finding
+from dissector.frontend.streams import translate_protocol
+from dissector.ir.model import Finding, Protocol
+from dissector.protocols.qemu_migration import PROTOCOL
 from dissector.reading import Reading
 from tests.qemu_migration.test_streams import decoded, said
 from tests.qemu_migration.vectors import directions, vectors
-from tests.support.readers import protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 PCAPS = ROOT / "pcaps"
 PAGE = ROOT / "docs" / "coverage.md"
 PREFIX = re.compile(r"^qemu-[\d.]+-")
+
+
+@functools.cache
+def protocol() -> Protocol:
+    """The model."""
+    return translate_protocol(PROTOCOL)
+
+
 OPAQUE = frozenset(p.name for p in protocol().pdus if p.scan is not None)
 """Bodies without a length: what a device has written, which only the two QEMUs can read."""
 

@@ -23,7 +23,7 @@ from dissector.decode import PduSeen
 from dissector.protocols.qemu_migration.constants import Command
 from dissector.reading import Reading
 from dissector.tshark import Tshark
-from tests.support.readers import protocol
+from tests.coverage import protocol
 from tests.support.wire import cut, fixed, write_capture
 
 PACKAGE = Path(__file__).resolve().parent.parent / "dissector"

@@ -10,8 +10,7 @@ import pytest
 
 from dissector.decode import PduSeen
 from dissector.reading import Reading
-from tests.coverage import OPAQUE, PCAPS
-from tests.support.readers import protocol
+from tests.coverage import OPAQUE, PCAPS, protocol
 
 CAPTURES = sorted(PCAPS.glob("*.pcap.gz"))
 Key = tuple[object, int]
