@@ -55,10 +55,10 @@ def translate_protocol(p: d.Protocol) -> m.Protocol:
         channels,
         p.parameters,
         p.counters,
-        tuple(sorted(heads)),
-        over,
-        inspect.cleandoc(p.doc),
-        tuple(m.Chapter(file, doc) for file, doc in sorted(heads.items())),
+        sources=tuple(sorted(heads)),
+        over=over,
+        doc=inspect.cleandoc(p.doc),
+        chapters=tuple(m.Chapter(file, doc) for file, doc in sorted(heads.items())),
     )
 
 
