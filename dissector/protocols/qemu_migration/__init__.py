@@ -22,7 +22,7 @@ from .premerge import *  # noqa: F403
 from .ram import *  # noqa: F403
 from .return_path import *  # noqa: F403
 from .section import *  # noqa: F403
-from .streams import CHANNELS
+from .streams import CHANNELS, OVERVIEW
 
 __all__ = ["PROTOCOL", "MainChannel", "Package", "ReturnPath", "unchecked"]
 __all__ += colo.__all__
@@ -43,4 +43,5 @@ PROTOCOL = Protocol(
     parameters=PARAMETERS,
     counters=COUNTERS,
     over=S.over == 1,
+    doc=OVERVIEW,
 )

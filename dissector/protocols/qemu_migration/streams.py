@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # scapy.contrib.description = QEMU Live Migration: streams and channels
 # scapy.contrib.status = skip
-"""The tables put together: streams, the channels they belong to, and where a lost reader may go on.
+"""QEMU's live migration on the wire: streams, their channels, and where a lost reader may go on.
 
 A migration is one TCP connection, the *main channel*, with the *return path* as its other direction.  There may be
 more: one or more *multifd* channels for pages, a *postcopy-preempt* channel for pages that the destination waits for,
@@ -39,6 +39,8 @@ from .lookahead import (
     WINDOW,
 )
 from .registers import ANY_LENGTH, ANY_SECTION, MAIN, MULTIFD, PREEMPT, RETURN
+
+OVERVIEW = __doc__ or ""
 
 OUTSIDE = ((S.whole, 0), (S.package, 0), (S.unfinished, 0), (S.section, ANY_SECTION))
 """What is known where the position was found again: something was missed; outside of a package, one hopes; and a
