@@ -181,6 +181,7 @@ local experts = {
   ProtoExpert.new("qmig.expert.obsolete_version", "SaveVM v2 format is obsolete and don't work anymore", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.unsupported_version", "Unsupported migration stream version", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.not_a_stream", "Not a migration stream", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.configuration_name", "Failed to load configuration:name: \226\128\166 octets, or no name of a machine", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.configuration_missing", "Configuration section missing", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.subsection_too_new", "\226\128\166: incoming version_id \226\128\166 is too new for local version_id 1", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.bad_page_bits", "target-page-bits \226\128\166 is not a target page size", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -245,8 +246,8 @@ local experts = {
   ProtoExpert.new("qmig.expert.rp_resume_ack", "illegal resume_ack value \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_request_length", "Req_Page_id with length \226\128\166 expecting \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_unknown", "Received invalid message 0x\226\128\166 length 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
-  ProtoExpert.new("qmig.expert.rp_length", "Received '\226\128\166' message (0x\226\128\166) with incorrect length \226\128\166 expecting \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
-  ProtoExpert.new("qmig.expert.rp_long", "Received '\226\128\166' message (0x\226\128\166) with incorrect length \226\128\166, the source's buffer has 512", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.rp_length", "Received '\226\128\166' message (0x\226\128\166) withincorrect length \226\128\166 expecting \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.rp_long", "Received '\226\128\166' message (0x\226\128\166) withincorrect length \226\128\166 expecting 18446744073709551615", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_bitmap_length", "MIG_RP_MSG_RECV_BITMAP missing block name", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_bitmap_end", "ramblock '\226\128\166' end mark incorrect: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_version", "multifd: received packet version \226\128\166, expected 1", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -273,9 +274,9 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_name", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 81, lost = 82, resync = 83, truncated = 84, short_region = 85, overrun = 86, depth = 87, map_full = 88, too_long = 89 }
+local FINDING = { gap = 82, lost = 83, resync = 84, truncated = 85, short_region = 86, overrun = 87, depth = 88, map_full = 89, too_long = 90 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
@@ -1148,16 +1149,25 @@ stream_main.states = {
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_start.py:81)
     repeat
-      if not (pref.configuration == 1) then break end
-      do return fault(5, q, "Configuration section missing") end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 7) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      do return fault(5, q, format("Failed to load configuration:name: %s octets, or no name of a machine", dec(p2))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:82)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:82)
+    repeat
+      if not (pref.configuration == 1) then break end
+      do return fault(6, q, "Configuration section missing") end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:83)
     state = 5
     return q
   end,
   -- subsection: In-line subsections of the configuration; anything without its prefix belongs to nobody here.
   [3] = function(s, q, m)
-    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:88)
+    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:89)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1188,8 +1198,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", dec(w5)))
         end
       end
-      if w4 % 256 > 1 then report(6, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
-      if not (w5 >= 10 and w5 <= 16) then report(7, format("target-page-bits %s is not a target page size", dec(w5))) end
+      if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      if not (w5 >= 10 and w5 <= 16) then report(8, format("target-page-bits %s is not a target page size", dec(w5))) end
       seen[3] = seen[3] + 1
       if infos < MAX_INFOS then inform(format("target-page-bits %s", dec(w5))) end
       C.page_size = w5 >= 10 and w5 <= 16 and 1 * 2 ^ w5 or C.page_size shared_changed = true
@@ -1197,7 +1207,7 @@ stream_main.states = {
       state = 3
       do return q + end_bits end
     until true
-    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:98)
+    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:99)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1227,14 +1237,14 @@ stream_main.states = {
           t:add(f.configuration_count, range(q + end_version_id, 4))
         end
       end
-      if w4 % 256 > 1 then report(6, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
       seen[4] = seen[4] + 1
       if infos < MAX_INFOS then inform("capabilities") end
       R.capabilities = w5 changed = true
       state = 4
       do return q + end_count end
     until true
-    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:106)
+    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:107)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1263,13 +1273,13 @@ stream_main.states = {
           t:add(f.configuration_uuid, range(q + end_version_id, 16))
         end
       end
-      if w4 % 256 > 1 then report(6, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
       seen[5] = seen[5] + 1
       if infos < MAX_INFOS then inform("uuid") end
       state = 3
       do return q + end_uuid end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:107)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:108)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1282,21 +1292,21 @@ stream_main.states = {
       if not (p3 == "configuration") then break end
       if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
-      do return fault(8, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
+      do return fault(9, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:111)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:112)
     state = 5
     return q
   end,
   -- capability: The capabilities of configuration/capabilities, counted.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:117)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:118)
     repeat
       if not (R.capabilities == 0) then break end
       state = 3
       do return q end
     until true
-    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:118)
+    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:119)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1311,8 +1321,8 @@ stream_main.states = {
           t:append_text(", " .. format("%s", text(v_capability)))
         end
       end
-      if not (v_capability == "xbzrle" or v_capability == "rdma-pin-all" or v_capability == "auto-converge" or v_capability == "zero-blocks" or v_capability == "events" or v_capability == "postcopy-ram" or v_capability == "x-colo" or v_capability == "release-ram" or v_capability == "return-path" or v_capability == "pause-before-switchover" or v_capability == "multifd" or v_capability == "dirty-bitmaps" or v_capability == "postcopy-blocktime" or v_capability == "late-block-activate" or v_capability == "x-ignore-shared" or v_capability == "validate-uuid" or v_capability == "background-snapshot" or v_capability == "zero-copy-send" or v_capability == "postcopy-preempt" or v_capability == "switchover-ack" or v_capability == "dirty-limit" or v_capability == "mapped-ram" or v_capability == "compress" or v_capability == "block") then report(9, format("Received unknown capability %s", text(v_capability))) end
-      if v_capability == "mapped-ram" then report(10, "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded") end
+      if not (v_capability == "xbzrle" or v_capability == "rdma-pin-all" or v_capability == "auto-converge" or v_capability == "zero-blocks" or v_capability == "events" or v_capability == "postcopy-ram" or v_capability == "x-colo" or v_capability == "release-ram" or v_capability == "return-path" or v_capability == "pause-before-switchover" or v_capability == "multifd" or v_capability == "dirty-bitmaps" or v_capability == "postcopy-blocktime" or v_capability == "late-block-activate" or v_capability == "x-ignore-shared" or v_capability == "validate-uuid" or v_capability == "background-snapshot" or v_capability == "zero-copy-send" or v_capability == "postcopy-preempt" or v_capability == "switchover-ack" or v_capability == "dirty-limit" or v_capability == "mapped-ram" or v_capability == "compress" or v_capability == "block") then report(10, format("Received unknown capability %s", text(v_capability))) end
+      if v_capability == "mapped-ram" then report(11, "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded") end
       seen[6] = seen[6] + 1
       if infos < MAX_INFOS then inform(format("%s", text(v_capability))) end
       R.capabilities = R.capabilities - 1 > 0 and R.capabilities - 1 or 0 changed = true
@@ -1340,7 +1350,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -1380,8 +1390,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -1422,8 +1432,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -1450,7 +1460,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -1466,7 +1476,7 @@ stream_main.states = {
       if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
+      do return fault(15, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
     -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:115)
     repeat
@@ -1511,7 +1521,7 @@ stream_main.states = {
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(15, q, "QEMU_VM_EOF while iterative devices are not at their end") end
+      do return fault(16, q, "QEMU_VM_EOF while iterative devices are not at their end") end
     until true
     -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
@@ -1536,7 +1546,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 5
@@ -1561,7 +1571,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(18, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -1587,7 +1597,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(19, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -1637,7 +1647,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(20, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1663,7 +1673,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(21, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1712,7 +1722,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(19, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -1744,8 +1754,8 @@ stream_main.states = {
           t:add(f.advise_target_page_size, range(q + 13, 8))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(19, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(22, format("target page size %s is not one that a target has", dec(w5))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -1774,7 +1784,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(19, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[20] = seen[20] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -1803,7 +1813,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1817,11 +1827,11 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if w6 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
-      if p3 - (3 + p4) > 192 then report(24, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(19, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if w5 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if p3 - (3 + p4) > 192 then report(25, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(26, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p3 - (p4 + 3) > 0 and p3 - (p4 + 3) or 0
@@ -1859,7 +1869,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
+      if C.whole == 1 and R.recovery == 0 then report(20, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -1893,7 +1903,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
+      report(21, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -1912,7 +1922,7 @@ stream_main.states = {
       if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w4 = u32(s, q + 5)
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -1923,9 +1933,9 @@ stream_main.states = {
           t:append_text(" " .. format("%s B", dec(w4)))
         end
       end
-      if w4 > 0x1000000 and pref.release == 2 then report(26, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 > 0x1000000 and pref.release ~= 2 then report(27, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 == 0 then report(28, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 and pref.release == 2 then report(27, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 > 0x1000000 and pref.release ~= 2 then report(28, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(29, "the package is empty: Input/output error (5)") end
       seen[23] = seen[23] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
       local inside = w4
@@ -1954,11 +1964,11 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w2 >= 1 and w2 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
-      if w2 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
-      if w2 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
+      if not (w2 >= 1 and w2 <= 11) then report(30, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(31, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(32, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(33, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(34, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2008,7 +2018,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(34, q, format("Unknown savevm section type %s", dec(p1))) end
+      do return fault(35, q, format("Unknown savevm section type %s", dec(p1))) end
     until true
   end,
   -- package: Between the sections of a package.
@@ -2030,7 +2040,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2070,8 +2080,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -2112,8 +2122,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -2140,7 +2150,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2156,7 +2166,7 @@ stream_main.states = {
       if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
+      do return fault(15, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
     -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:128)
     repeat
@@ -2198,7 +2208,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 6
@@ -2223,7 +2233,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(18, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -2249,7 +2259,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(19, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -2299,7 +2309,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(20, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2325,7 +2335,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(21, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2374,7 +2384,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(19, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -2402,7 +2412,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
         end
       end
-      report(35, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
+      report(36, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2428,11 +2438,11 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w2 >= 1 and w2 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
-      if w2 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
-      if w2 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
+      if not (w2 >= 1 and w2 <= 11) then report(30, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(31, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(32, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(33, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(34, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2452,7 +2462,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(34, q, format("Unknown savevm section type %s", dec(p1))) end
+      do return fault(35, q, format("Unknown savevm section type %s", dec(p1))) end
     until true
   end,
   -- next: A section is complete.
@@ -2470,7 +2480,7 @@ stream_main.states = {
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:144)
-    return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
+    return fault(37, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
@@ -2508,8 +2518,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
-      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if R.unfinished == 1 then report(38, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2544,8 +2554,8 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(38, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2579,8 +2589,8 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(38, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[25] = seen[25] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2787,7 +2797,7 @@ stream_main.states = {
           if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
-      if w2 ~= R.section then report(38, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
+      if w2 ~= R.section then report(39, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
       seen[28] = seen[28] + 1
       C.footers = 1 shared_changed = true
       state = 7
@@ -2818,7 +2828,7 @@ stream_main.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:204)
     repeat
       if not (C.footers == 1) then break end
-      do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
+      do return fault(40, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_section.py:205)
     repeat
@@ -2878,7 +2888,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(40, q, format("Expected vmdescription section, but got %s", dec(p1))) end
+      do return fault(41, q, format("Expected vmdescription section, but got %s", dec(p1))) end
     until true
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
@@ -2886,7 +2896,7 @@ stream_main.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:222)
     repeat
       if not (pref.colo == 2) then break end
-      do return fault(41, q, "octets behind the end of the migration") end
+      do return fault(42, q, "octets behind the end of the migration") end
     until true
     -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:223)
     repeat
@@ -2895,7 +2905,7 @@ stream_main.states = {
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(30, q, 12, 0)
         if t then
@@ -2954,10 +2964,10 @@ stream_main.states = {
       if not (R.checkpoint == 1 or pref.colo == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
-      do return fault(42, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
+      do return fault(43, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:241)
-    return fault(41, q, "octets behind the end of the migration")
+    return fault(42, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
   [16] = function(s, q, m)
@@ -2975,8 +2985,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s+0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
-      if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(44, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
+      if w1 % C.page_size ~= 0 then report(45, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[32] = seen[32] + 1
       if infos < MAX_INFOS then inform(format("0x%s+0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 16
@@ -3093,7 +3103,7 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -3131,7 +3141,7 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(47, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 17
@@ -3177,8 +3187,8 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(47, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -3223,7 +3233,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(36, q, 11, 0)
         if t then
@@ -3247,8 +3257,8 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
-      if w2 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
+      if w1 ~= 1 then report(48, "Failed to load XBZRLE page - wrong compression!") end
+      if w2 > C.page_size then report(49, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w2
@@ -3275,7 +3285,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(36, q, end_length, 0)
         if t then
@@ -3302,9 +3312,9 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
-      if w4 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 1 then report(48, "Failed to load XBZRLE page - wrong compression!") end
+      if w4 > C.page_size then report(49, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w4
@@ -3396,7 +3406,7 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
       seen[37] = seen[37] + 1
       tally[4] = tally[4] + 1
       pass_over(q + end_length, w4, f.ram_data)
@@ -3411,7 +3421,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
-      do return fault(49, q, format("Invalid compressed data length: %s", dec(p1))) end
+      do return fault(50, q, format("Invalid compressed data length: %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:154)
     repeat
@@ -3423,7 +3433,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < (recall(C.lengths, p2) or 4503599627370496.0)) then break end
       if q + p1 + 9 + 4 - 1 > m then return nil, p1 + 9 + 4 end
       local p3 = u32(s, q + p1 + 9)
-      do return fault(49, q, format("Invalid compressed data length: %s", dec(p3))) end
+      do return fault(50, q, format("Invalid compressed data length: %s", dec(p3))) end
     until true
     -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
@@ -3519,15 +3529,15 @@ stream_main.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
       if not (R.block_length == 0) then break end
-      do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(51, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 64 or h4_4 % C.page_size == 256 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
-      do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(52, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(53, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- blocks: The list behind MEM_SIZE, until its total is used up.
   [18] = function(s, q, m)
@@ -3543,7 +3553,7 @@ stream_main.states = {
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(53, q, "Unknown ramblock \"\", cannot accept migration") end
+      do return fault(54, q, "Unknown ramblock \"\", cannot accept migration") end
     until true
     -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:272)
     repeat
@@ -3568,7 +3578,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(55, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[41] = seen[41] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
@@ -3604,7 +3614,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if w3 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
+      if w3 > R.blocks_left then report(55, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
       seen[42] = seen[42] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w3, 0))) end
       memorise(C.lengths, v_block, w3, 4096)
@@ -3632,7 +3642,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(55, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[43] = seen[43] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
@@ -3683,7 +3693,7 @@ stream_main.states = {
           if bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > 0 then t:add(f.xbzrle_literals, range(q + end_nzrun_high, bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296)) end
         end
       end
-      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(55, "Failed to load XBZRLE page - decode error!") end
+      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(56, "Failed to load XBZRLE page - decode error!") end
       seen[44] = seen[44] + 1
       R.unpacked = R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 changed = true
       state = 19
@@ -3713,7 +3723,7 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[25] = seen[25] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 7
@@ -3737,7 +3747,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH")
         end
       end
-      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(18, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[45] = seen[45] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -3762,7 +3772,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(19, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[46] = seen[46] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -3788,7 +3798,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(19, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -3815,7 +3825,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(19, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -3842,7 +3852,7 @@ stream_main.states = {
           t:append_text(", " .. format("command 0x%s", hex(p1, 0)))
         end
       end
-      report(35, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
+      report(36, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(p1, 0))) end
       pass_over(q + 5, w3, f.premerge_data)
@@ -3859,7 +3869,7 @@ stream_main.states = {
       if not (p2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w4 = u32(s, q + 5)
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(49, q, 9, 0)
         if t then
@@ -3871,8 +3881,8 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4)))
         end
       end
-      if w4 > 0x1000000 then report(26, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 == 0 then report(28, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 then report(27, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(29, "the package is empty: Input/output error (5)") end
       seen[49] = seen[49] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
       local inside = w4
@@ -3905,8 +3915,8 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(19, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(22, format("target page size %s is not one that a target has", dec(w5))) end
       seen[50] = seen[50] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -3936,8 +3946,8 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_END")
         end
       end
-      if C.whole == 1 and C.postcopy == 0 then report(18, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w4 ~= 0 then report(56, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
+      if C.whole == 1 and C.postcopy == 0 then report(19, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w4 ~= 0 then report(57, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
       seen[51] = seen[51] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_END") end
       state = 7
@@ -3961,7 +3971,7 @@ stream_main.states = {
       if q + 8 + p3 - 1 > m then return nil, 8 + p3 end
       local v_block = sub(s, q + 8, q + 8 + p3 - 1)
       local end_block = 8 + p3
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(52, q, end_block, 0)
         if t then
@@ -3976,9 +3986,9 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(19, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(26, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[52] = seen[52] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -4008,7 +4018,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(53, q, end_nil, 0)
         if t then
@@ -4023,10 +4033,10 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if w6 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(19, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(26, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[53] = seen[53] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -4054,15 +4064,15 @@ stream_main.states = {
           t:append_text(", " .. format("command 0x%s", hex(w2, 0)))
         end
       end
-      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(29, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(30, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(30, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(30, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(30, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(30, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(30, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(30, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
+      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(30, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(33, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(31, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(31, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(31, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(31, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(31, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(31, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(31, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.premerge_data)
@@ -4086,8 +4096,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(57, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(43, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(58, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(44, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
       seen[54] = seen[54] + 1
       if infos < MAX_INFOS then inform(format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 21
@@ -4110,8 +4120,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s-0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
-      if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(44, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 % C.page_size ~= 0 then report(45, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[55] = seen[55] + 1
       if infos < MAX_INFOS then inform(format("0x%s-0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 22
@@ -4661,13 +4671,13 @@ table.insert(stream_return_path.scalars, "body_at")
 stream_return_path.states = {
   -- message: One message after another.
   [1] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_return_path.py:174)
+    -- go on  (dissector/protocols/qemu_migration/stream_return_path.py:177)
     repeat
       if not (C.dialect > 1) then break end
       state = 3
       do return q end
     until true
-    -- MIG_RP_MSG_REQ_PAGES  (dissector/protocols/qemu_migration/stream_return_path.py:175)
+    -- MIG_RP_MSG_REQ_PAGES  (dissector/protocols/qemu_migration/stream_return_path.py:178)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4690,17 +4700,17 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(58, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(59, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(60, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(61, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      if C.whole == 1 and R.block == "" then report(59, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(60, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(61, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(62, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
       seen[56] = seen[56] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 16 end
     until true
-    -- MIG_RP_MSG_REQ_PAGES_ID  (dissector/protocols/qemu_migration/stream_return_path.py:183)
+    -- MIG_RP_MSG_REQ_PAGES_ID  (dissector/protocols/qemu_migration/stream_return_path.py:186)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4729,9 +4739,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(59, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(60, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(61, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(60, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(61, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(62, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
       seen[57] = seen[57] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w4, 0))) end
@@ -4739,7 +4749,7 @@ stream_return_path.states = {
       state = 1
       do return q + end_block end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_return_path.py:192)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_return_path.py:195)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -4758,7 +4768,7 @@ stream_return_path.states = {
       state = 1
       do return q + 4 end
     until true
-    -- MIG_RP_MSG_PONG  (dissector/protocols/qemu_migration/stream_return_path.py:198)
+    -- MIG_RP_MSG_PONG  (dissector/protocols/qemu_migration/stream_return_path.py:201)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4777,13 +4787,13 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[58] = seen[58] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_SHUT  (dissector/protocols/qemu_migration/stream_return_path.py:199)
+    -- MIG_RP_MSG_SHUT  (dissector/protocols/qemu_migration/stream_return_path.py:202)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4802,15 +4812,15 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w3)))
         end
       end
-      if w3 ~= 0 then report(63, format("Sibling indicated error %s", dec(w3))) end
-      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if w3 ~= 0 then report(64, format("Sibling indicated error %s", dec(w3))) end
+      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[59] = seen[59] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w3))) end
       R.shut = 1 changed = true
       state = 1
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_return_path.py:206)
+    -- MIG_RP_MSG_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_return_path.py:209)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4840,8 +4850,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(64, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(65, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(65, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(66, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
       seen[60] = seen[60] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
       pass_over(q + end_size, w4, f.rp_bitmap)
@@ -4849,7 +4859,7 @@ stream_return_path.states = {
       state = 2
       do return q + end_size end
     until true
-    -- MIG_RP_MSG_RESUME_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:215)
+    -- MIG_RP_MSG_RESUME_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:218)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4868,13 +4878,13 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w3)))
         end
       end
-      if w3 ~= 1 then report(66, format("illegal resume_ack value %s", dec(w3))) end
+      if w3 ~= 1 then report(67, format("illegal resume_ack value %s", dec(w3))) end
       seen[61] = seen[61] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w3))) end
       state = 1
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_SWITCHOVER_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:216)
+    -- MIG_RP_MSG_SWITCHOVER_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:219)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4889,13 +4899,13 @@ stream_return_path.states = {
           t:add(f.rp_length, range(q + 2, 2))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[62] = seen[62] + 1
       if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
       state = 1
       do return q + 4 end
     until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:217)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:220)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4915,14 +4925,14 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p2 <= 512 then report(67, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
+      if p2 <= 512 then report(68, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
       seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p2, f.rp_data)
       state = 1
       do return q + 4 end
     until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:224)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:227)
     repeat
       if q + 1 > m then return nil, 2 end
       local w1 = u16(s, q)
@@ -4937,11 +4947,11 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(w1, 4)))
         end
       end
-      if not (w1 >= 1 and w1 <= 7) then report(68, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(69, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
-      if (w1 == 3 or w1 == 5) and w2 > 512 then report(70, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
-      if w1 == 3 and w2 <= 512 then report(67, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
-      if w1 == 5 and w2 <= 512 then report(71, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      if not (w1 >= 1 and w1 <= 7) then report(69, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
+      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(70, format("Received '%s' message (0x%s) withincorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
+      if (w1 == 3 or w1 == 5) and w2 > 512 then report(71, format("Received '%s' message (0x%s) withincorrect length %s expecting 18446744073709551615", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
+      if w1 == 3 and w2 <= 512 then report(68, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
+      if w1 == 5 and w2 <= 512 then report(72, "MIG_RP_MSG_RECV_BITMAP missing block name") end
       seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(w1, 4))) end
       pass_over(q + 4, w2, f.rp_data)
@@ -4951,7 +4961,7 @@ stream_return_path.states = {
   end,
   -- bitmap_end: Behind the bitmap of RECV_BITMAP.
   [2] = function(s, q, m)
-    -- RAMBLOCK_RECV_BITMAP_ENDING  (dissector/protocols/qemu_migration/stream_return_path.py:240)
+    -- RAMBLOCK_RECV_BITMAP_ENDING  (dissector/protocols/qemu_migration/stream_return_path.py:243)
     repeat
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
@@ -4963,7 +4973,7 @@ stream_return_path.states = {
           t:add(f.rp_bitmap_end, range(q, 8))
         end
       end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(72, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(73, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
       seen[64] = seen[64] + 1
       state = 1
       do return q + 8 end
@@ -5027,9 +5037,9 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if C.whole == 1 and v_block == "" then report(58, "ram_save_queue_pages no previous block") end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(60, format("ram_save_queue_pages no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(61, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      if C.whole == 1 and v_block == "" then report(59, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(61, format("ram_save_queue_pages no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(62, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
       seen[65] = seen[65] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
@@ -5091,9 +5101,9 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(58, "ram_save_queue_pages no previous block") end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(60, format("ram_save_queue_pages no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(61, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      if C.whole == 1 and R.block == "" then report(59, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(61, format("ram_save_queue_pages no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(62, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
       seen[65] = seen[65] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
@@ -5118,7 +5128,7 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[58] = seen[58] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0))) end
       state = 3
@@ -5142,8 +5152,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(63, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(62, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if w2 ~= 0 then report(64, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[59] = seen[59] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
@@ -5173,7 +5183,7 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      report(67, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
+      report(68, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
       seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
@@ -5201,14 +5211,14 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      report(67, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
+      report(68, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
       seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
       state = 3
       do return q + 4 end
     until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:118)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:124)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u16(s, q + 2)
@@ -5222,9 +5232,10 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(68, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if h0_2 == 1 or h0_2 == 2 then report(69, format("RP: Received command 0x%s with incorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 then report(67, format("RP: Received command 0x%s with incorrect length %s expecting 16 to 272", hex(h0_2, 4), dec(w1))) end
+      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(69, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if h0_2 == 1 or h0_2 == 2 then report(70, format("RP: Received command 0x%s withincorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 > 272 then report(68, format("RP: Received command 0x%s withincorrect length %s expecting 272", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 < 16 then report(68, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
       seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
@@ -5394,14 +5405,14 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(73, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      if w1 ~= 1 then report(74, format("multifd: received packet version %s, expected 1", dec(w1))) end
       seen[66] = seen[66] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       state = 2
       do return q + 64 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:100)
-    return fault(74, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    return fault(75, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
@@ -5441,8 +5452,8 @@ stream_multifd.states = {
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(73, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if w4 == 0 then report(75, "multifd: received empty device state packet") end
+      if w2 ~= 1 then report(74, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if w4 == 0 then report(76, "multifd: received empty device state packet") end
       seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       pass_over(q + 276, w4, f.multifd_data)
@@ -5465,7 +5476,7 @@ stream_multifd.states = {
       local w7 = u64(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
-      if too_deep(4) then return fault(87, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(68, q, 320, 0)
         if t then
@@ -5491,9 +5502,9 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(73, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(76, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(77, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      if w4 ~= 1 then report(74, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(77, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(78, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
       seen[68] = seen[68] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
@@ -5513,7 +5524,7 @@ stream_multifd.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(74, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(75, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
     repeat
@@ -5521,7 +5532,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(78, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(79, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:139)
     repeat
@@ -5529,7 +5540,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(79, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(80, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
@@ -5545,7 +5556,7 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(80, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      if C.listed == 1 and w1 >= C.largest_block then report(81, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
       seen[69] = seen[69] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
@@ -5563,7 +5574,7 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(80, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      if C.listed == 1 and w1 >= C.largest_block then report(81, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
       seen[70] = seen[70] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
@@ -5773,7 +5784,7 @@ stream_preempt.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -5811,7 +5822,7 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(47, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 1
@@ -5857,8 +5868,8 @@ stream_preempt.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(47, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -5898,15 +5909,15 @@ stream_preempt.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
       if not (R.block_length == 0) then break end
-      do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(51, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
-      do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(52, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(53, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
 }
 

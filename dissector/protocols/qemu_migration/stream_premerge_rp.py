@@ -94,17 +94,23 @@ UNKNOWN = error(
 )
 BAD_LENGTH = error(
     "rp_length",
-    f"RP: Received command 0x%04x with incorrect length %d expecting {MESSAGE_LENGTHS[PONG]}",
+    f"RP: Received command 0x%04x withincorrect length %d expecting {MESSAGE_LENGTHS[PONG]}",
     F.type,
     F.length,
     when=F.type.isin(int(SHUT), int(PONG)),
 )
 LONG_REQUEST = error(
     "rp_request_length",
-    f"RP: Received command 0x%04x with incorrect length %d expecting {REQ_PAGES_HEAD} to {REQ_PAGES_MAX}",
+    f"RP: Received command 0x%04x withincorrect length %d expecting {REQ_PAGES_MAX}",
     F.type,
     F.length,
-    when=F.type == int(REQUEST),
+    when=both(F.type == int(REQUEST), F.length > REQ_PAGES_MAX),
+)
+SHORT_REQUEST = error(
+    "rp_request_length",
+    f"RP: Req_Page with length %d expecting {REQ_PAGES_HEAD}",
+    F.length,
+    when=both(F.type == int(REQUEST), F.length < REQ_PAGES_HEAD),
 )
 
 MESSAGE = State(
@@ -118,7 +124,7 @@ MESSAGE = State(
     Rule(
         RpMessage,
         notes=(DIALECT,),
-        findings=(UNKNOWN, BAD_LENGTH, LONG_REQUEST),
+        findings=(UNKNOWN, BAD_LENGTH, LONG_REQUEST, SHORT_REQUEST),
         info=text("message 0x%04x", F.type),
     ),
     doc="A message of the postcopy series before 2.5.",

@@ -52,16 +52,19 @@ UNKNOWN_MESSAGE = error(
 )
 BAD_LENGTH = error(
     "rp_length",
-    "Received '%s' message (0x%04x) with incorrect length %d expecting %d",
+    "Received '%s' message (0x%04x) withincorrect length %d expecting %d",
     MESSAGE_NAME,
     F.type,
     F.length,
     FIXED_LENGTH,
     when=both(F.type.isin(*(int(m) for m in MESSAGE_LENGTHS)), F.length != FIXED_LENGTH),
 )
+ANY_PAYLOAD = (1 << 64) - 1
+"""-1 in ``rp_cmd_args``, as QEMU prints it where a payload of any length does not fit into its buffer."""
+
 LONG_MESSAGE = error(
     "rp_long",
-    f"Received '%s' message (0x%04x) with incorrect length %d, the source's buffer has {RP_BUFFER}",
+    f"Received '%s' message (0x%04x) withincorrect length %d expecting {ANY_PAYLOAD}",
     MESSAGE_NAME,
     F.type,
     F.length,

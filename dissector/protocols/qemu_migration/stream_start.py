@@ -78,6 +78,7 @@ CONFIGURATION = State(
     ),
     *dialect_rules(),
     Rule(when=COMMAND_AHEAD, goto="premerge"),
+    Rule(when=peek(0, 1) == int(SectionType.QEMU_VM_CONFIGURATION), fault=f.CONFIGURATION_NAME),
     Rule(when=P.configuration == ON, fault=f.CONFIGURATION_MISSING),
     Rule(goto="section"),
     doc="Behind the file header.",
