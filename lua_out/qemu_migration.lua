@@ -9,11 +9,13 @@
 --   dissector/protocols/qemu_migration/colo.py
 --   dissector/protocols/qemu_migration/command.py
 --   dissector/protocols/qemu_migration/configuration.py
+--   dissector/protocols/qemu_migration/mapped_ram.py
 --   dissector/protocols/qemu_migration/multifd.py
 --   dissector/protocols/qemu_migration/ram.py
 --   dissector/protocols/qemu_migration/return_path.py
 --   dissector/protocols/qemu_migration/section.py
 --   dissector/protocols/qemu_migration/stream_command.py
+--   dissector/protocols/qemu_migration/stream_mapped_ram.py
 --   dissector/protocols/qemu_migration/stream_multifd.py
 --   dissector/protocols/qemu_migration/stream_ram.py
 --   dissector/protocols/qemu_migration/stream_return_path.py
@@ -109,6 +111,13 @@ f.xbzrle_zrun_high = ProtoField.uint8("qmig.xbzrle.zrun_high", "Unchanged, high 
 f.xbzrle_nzrun_low = ProtoField.uint8("qmig.xbzrle.nzrun_low", "Changed, low bits", base.DEC)
 f.xbzrle_nzrun_high = ProtoField.uint8("qmig.xbzrle.nzrun_high", "Changed, high bits", base.DEC)
 f.xbzrle_literals = ProtoField.bytes("qmig.xbzrle.literals", "New values")
+f.mapped_version = ProtoField.uint32("qmig.mapped.version", "Header version", base.DEC)
+f.mapped_page_size = ProtoField.uint64("qmig.mapped.page_size", "Target page size", base.DEC)
+f.mapped_bitmap_offset = ProtoField.uint64("qmig.mapped.bitmap_offset", "Offset of the bitmap in the file", base.HEX)
+f.mapped_pages_offset = ProtoField.uint64("qmig.mapped.pages_offset", "Offset of the pages in the file", base.HEX)
+f.mapped_bitmap = ProtoField.bytes("qmig.mapped.bitmap", "Bitmap")
+f.mapped_hole = ProtoField.bytes("qmig.mapped.hole", "Hole")
+f.mapped_pages = ProtoField.bytes("qmig.mapped.pages", "Pages")
 f.rp_type = ProtoField.uint16("qmig.rp.type", "Message", base.DEC, vs[4])
 f.rp_length = ProtoField.uint16("qmig.rp.length", "Length of payload", base.DEC)
 f.rp_start = ProtoField.uint64("qmig.rp.start", "Start", base.HEX)
@@ -159,7 +168,6 @@ local experts = {
   ProtoExpert.new("qmig.expert.bad_page_bits", "target-page-bits \226\128\166 is not a target page size", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.subsection_unknown", "VM subsection '\226\128\166' in 'configuration' does not exist", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.capability_unknown", "Received unknown capability \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
-  ProtoExpert.new("qmig.expert.mapped_ram", "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded", expert.group.UNDECODED, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.section_unknown", "Unknown savevm section \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_version", "savevm: unsupported version \226\128\166 for 'ram' v4", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_version_old", "error while loading state for instance 0x\226\128\166 of device 'ram': version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -205,6 +213,11 @@ local experts = {
   ProtoExpert.new("qmig.expert.ram_total_short", "Unknown ramblock \"\", cannot accept migration", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_total", "the blocks are longer than the total by 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.xbzrle_run", "Failed to load XBZRLE page - decode error!", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_version", "Migration mapped-ram capability version not supported (expected <= 1, got \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_page_size", "Migration mapped-ram header has invalid page_size \226\128\166 (expected \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_alignment", "Error reading ramblock \226\128\166 pages, region has bad alignment", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_offset", "mapped-ram pages at 0x\226\128\166, which is no multiple of 0x100000", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.mapped_order", "mapped-ram pages at 0x\226\128\166 are not behind their bitmap at 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_no_previous_block", "MIG_RP_MSG_REQ_PAGES has no previous block", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_misaligned", "MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:\226\128\166 len: \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_request_block", "MIG_RP_MSG_REQ_PAGES has no block '\226\128\166'", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -244,24 +257,25 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "mapped_version", "mapped_page_size", "mapped_alignment", "mapped_offset", "mapped_order", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 79, lost = 80, resync = 81, truncated = 82, short_region = 83, overrun = 84, depth = 85, map_full = 86, too_long = 87 }
+local FINDING = { gap = 83, lost = 84, resync = 85, truncated = 86, short_region = 87, overrun = 88, depth = 89, map_full = 90, too_long = 91 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
-local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, release = 0 }
+local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, mapped_ram = 0, block_page_sizes = 0, release = 0 }
 proto.prefs.page_size = Pref.enum("Target page size", 0, "Used until the stream tells: the configuration does for variable targets (Arm), POSTCOPY_ADVISE for all.", { { 1, "automatic, else 4096", 0 }, { 2, "1024", 1024 }, { 3, "2048", 2048 }, { 4, "4096", 4096 }, { 5, "8192", 8192 }, { 6, "16384", 16384 }, { 7, "32768", 32768 }, { 8, "65536", 65536 } }, false)
 proto.prefs.footers = Pref.enum("Section footers", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the first RAM section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.configuration = Pref.enum("Configuration section", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the file header.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.ignore_shared = Pref.enum("Capability x-ignore-shared", 0, "Adds an address to each RAM block; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
+proto.prefs.mapped_ram = Pref.enum("Capability mapped-ram", 0, "Gives each page a fixed place in a file; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.block_page_sizes = Pref.enum("Page sizes in the RAM block list", 0, "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.", { { 1, "automatic", 0 }, { 2, "of blocks with huge pages", 1 }, { 3, "never", 2 } }, false)
 proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of more than 16 MiB is an error (up to 2.11) or worth a note.", { { 1, "automatic", 0 }, { 2, "2.12 and newer", 1 }, { 3, "2.5 to 2.11", 2 } }, false)
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
 proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
-local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed" }
-local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages" }
+local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed" }
+local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "mapped-ram header", "mapped-ram bitmap", "mapped-ram hole", "mapped-ram pages", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages" }
 local counter_names = { "ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed", "ram.postcopy-requests" }
 local counter_labels = { "pages", "zero", "XBZRLE", "compressed", "" }
 
@@ -953,8 +967,8 @@ end
 ----------------------------------------------------------------------------------------------------
 
 local stream_main = {
-  name = "main", last = 19,
-  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "page_sizes", "blocks_left", "discarded", "unpacked" },
+  name = "main", last = 23,
+  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "mapped_ram", "mapped_due", "mapped_block", "mapped_page_size", "mapped_bitmap", "mapped_hole", "mapped_pages", "page_sizes", "blocks_left", "discarded", "unpacked" },
   registers = {
     body_at = 0,
     block = "",
@@ -968,6 +982,13 @@ local stream_main = {
     unfinished = 0,
     capabilities = 0,
     ignore_shared = function() return pref.ignore_shared == 1 and 1 or 0 end,
+    mapped_ram = function() return pref.mapped_ram == 1 and 1 or 0 end,
+    mapped_due = 0,
+    mapped_block = "",
+    mapped_page_size = function() return pref.page_size end,
+    mapped_bitmap = 0,
+    mapped_hole = 0,
+    mapped_pages = 0,
     page_sizes = 0,
     blocks_left = 0,
     discarded = "",
@@ -979,7 +1000,7 @@ table.insert(stream_main.scalars, "body_at")
 stream_main.states = {
   -- start: The first octets of a connection.
   [1] = function(s, q, m)
-    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:47)
+    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:53)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -1000,7 +1021,7 @@ stream_main.states = {
       state = 2
       do return q + 8 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:54)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:60)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1025,18 +1046,18 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:55)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:61)
     return fault(4, q, "Not a migration stream")
   end,
   -- configuration: Behind the file header.
   [2] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:61)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:67)
     repeat
       if not (pref.configuration == 2) then break end
       state = 5
       do return q end
     until true
-    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:62)
+    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:68)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1070,18 +1091,18 @@ stream_main.states = {
       state = 3
       do return q + end_machine end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:70)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:76)
     repeat
       if not (pref.configuration == 1) then break end
       do return fault(5, q, "Configuration section missing") end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:71)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:77)
     state = 5
     return q
   end,
   -- subsection: In-line subsections of the configuration; anything without its prefix belongs to nobody here.
   [3] = function(s, q, m)
-    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:77)
+    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:83)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1120,7 +1141,7 @@ stream_main.states = {
       state = 3
       do return q + end_bits end
     until true
-    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:84)
+    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:90)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1157,7 +1178,7 @@ stream_main.states = {
       state = 4
       do return q + end_count end
     until true
-    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:92)
+    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:98)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1192,7 +1213,7 @@ stream_main.states = {
       state = 3
       do return q + end_uuid end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:93)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:99)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1207,19 +1228,19 @@ stream_main.states = {
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
       do return fault(8, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:97)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:103)
     state = 5
     return q
   end,
   -- capability: The capabilities of configuration/capabilities, counted.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:103)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:109)
     repeat
       if not (R.capabilities == 0) then break end
       state = 3
       do return q end
     until true
-    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:104)
+    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:110)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1235,11 +1256,11 @@ stream_main.states = {
         end
       end
       if not (v_capability == "xbzrle" or v_capability == "rdma-pin-all" or v_capability == "auto-converge" or v_capability == "zero-blocks" or v_capability == "events" or v_capability == "postcopy-ram" or v_capability == "x-colo" or v_capability == "release-ram" or v_capability == "return-path" or v_capability == "pause-before-switchover" or v_capability == "multifd" or v_capability == "dirty-bitmaps" or v_capability == "postcopy-blocktime" or v_capability == "late-block-activate" or v_capability == "x-ignore-shared" or v_capability == "validate-uuid" or v_capability == "background-snapshot" or v_capability == "zero-copy-send" or v_capability == "postcopy-preempt" or v_capability == "switchover-ack" or v_capability == "dirty-limit" or v_capability == "mapped-ram" or v_capability == "compress" or v_capability == "block") then report(9, format("Received unknown capability %s", text(v_capability))) end
-      if v_capability == "mapped-ram" then report(10, "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded") end
       seen[6] = seen[6] + 1
       if infos < MAX_INFOS then inform(format("%s", text(v_capability))) end
       R.capabilities = R.capabilities - 1 > 0 and R.capabilities - 1 or 0 changed = true
       R.ignore_shared = (R.ignore_shared == 1 or v_capability == "x-ignore-shared" and pref.ignore_shared ~= 2) and 1 or 0 changed = true
+      R.mapped_ram = (R.mapped_ram == 1 or v_capability == "mapped-ram" and pref.mapped_ram ~= 2) and 1 or 0 changed = true
       state = 4
       do return q + end_capability end
     until true
@@ -1262,7 +1283,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(10, format("Unknown savevm section %s", dec(w1))) end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w1) or "")))) end
       R.section = w1 changed = true
@@ -1299,8 +1320,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
+      if v_idstr == "ram" and w4 > 4 then report(11, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
+      if v_idstr == "ram" and w4 < 4 then report(12, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w2 changed = true
@@ -1338,8 +1359,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
+      if v_idstr == "ram" and w4 > 4 then report(11, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
+      if v_idstr == "ram" and w4 < 4 then report(12, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w2 changed = true
@@ -1363,7 +1384,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(10, format("Unknown savevm section %s", dec(w1))) end
       seen[10] = seen[10] + 1
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w1) or "")))) end
       R.section = w1 changed = true
@@ -1377,7 +1398,7 @@ stream_main.states = {
       if not (h0_1 == 1 or h0_1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
-      do return fault(14, q, format("Unable to read ID string for section %s", dec(p1))) end
+      do return fault(13, q, format("Unable to read ID string for section %s", dec(p1))) end
     until true
     -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:106)
     repeat
@@ -1416,7 +1437,7 @@ stream_main.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:108)
     repeat
       if not (h0_1 == 0) then break end
-      do return fault(15, q, "QEMU_VM_EOF while iterative devices are not at their end") end
+      do return fault(14, q, "QEMU_VM_EOF while iterative devices are not at their end") end
     until true
     -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
     repeat
@@ -1439,7 +1460,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w3, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(15, format("CMD_PING (0x%s) received with no return path", hex(w3, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w3, 0))) end
       state = 5
@@ -1462,7 +1483,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(16, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -1486,7 +1507,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(17, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -1532,7 +1553,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(18, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1556,7 +1577,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(19, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1601,7 +1622,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(17, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -1631,8 +1652,8 @@ stream_main.states = {
           t:add(f.advise_target_page_size, range(q + 13, 8))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if not (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w4))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(17, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if not (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) then report(20, format("target page size %s is not one that a target has", dec(w4))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -1658,7 +1679,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(17, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[20] = seen[20] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -1685,7 +1706,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w5 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1699,11 +1720,11 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if w4 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w4))) end
-      if w5 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w5))) end
-      if p2 - (3 + p3) > 192 then report(24, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(17, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if w4 ~= 0 then report(21, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w4))) end
+      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w5))) end
+      if p2 - (3 + p3) > 192 then report(23, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(24, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -1739,7 +1760,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
+      if C.whole == 1 and R.recovery == 0 then report(18, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -1771,7 +1792,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
+      report(19, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -1788,7 +1809,7 @@ stream_main.states = {
       if not (w2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w3 = u32(s, q + 5)
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -1799,9 +1820,9 @@ stream_main.states = {
           t:append_text(" " .. format("%s B", dec(w3)))
         end
       end
-      if w3 > 0x1000000 and pref.release == 2 then report(26, format("Unreasonably large packaged state: %s", dec(w3))) end
-      if w3 > 0x1000000 and pref.release ~= 2 then report(27, format("Unreasonably large packaged state: %s", dec(w3))) end
-      if w3 == 0 then report(28, "the package is empty: Input/output error (5)") end
+      if w3 > 0x1000000 and pref.release == 2 then report(25, format("Unreasonably large packaged state: %s", dec(w3))) end
+      if w3 > 0x1000000 and pref.release ~= 2 then report(26, format("Unreasonably large packaged state: %s", dec(w3))) end
+      if w3 == 0 then report(27, "the package is empty: Input/output error (5)") end
       seen[23] = seen[23] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w3))) end
       local inside = w3
@@ -1828,11 +1849,11 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w1, 0)))
         end
       end
-      if not (w1 >= 1 and w1 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w1, 0), hex(w2, 0))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 5 or w1 == 7 or w1 == 8 or w1 == 9 or w1 == 11) and w2 ~= (w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""), dec(w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0), dec(w2))) end
-      if w1 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w2))) end
-      if w1 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w2))) end
-      if w1 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w2))) end
+      if not (w1 >= 1 and w1 <= 11) then report(28, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w1, 0), hex(w2, 0))) end
+      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 5 or w1 == 7 or w1 == 8 or w1 == 9 or w1 == 11) and w2 ~= (w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0) then report(29, format("%s received with bad length - expecting %s, got %s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""), dec(w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0), dec(w2))) end
+      if w1 == 3 then report(30, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w2))) end
+      if w1 == 6 then report(31, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w2))) end
+      if w1 == 10 then report(32, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w2))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w1, 0))) end
       pass_over(q + 5, w2, f.command_data)
@@ -1840,7 +1861,7 @@ stream_main.states = {
       do return q + 5 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:110)
-    return fault(34, q, format("Unknown savevm section type %s", dec(h0_1)))
+    return fault(33, q, format("Unknown savevm section type %s", dec(h0_1)))
   end,
   -- package: Between the sections of a package.
   [6] = function(s, q, m)
@@ -1860,7 +1881,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(10, format("Unknown savevm section %s", dec(w1))) end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w1) or "")))) end
       R.section = w1 changed = true
@@ -1897,8 +1918,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
+      if v_idstr == "ram" and w4 > 4 then report(11, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
+      if v_idstr == "ram" and w4 < 4 then report(12, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w2 changed = true
@@ -1936,8 +1957,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
+      if v_idstr == "ram" and w4 > 4 then report(11, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
+      if v_idstr == "ram" and w4 < 4 then report(12, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w2 changed = true
@@ -1961,7 +1982,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(10, format("Unknown savevm section %s", dec(w1))) end
       seen[10] = seen[10] + 1
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w1) or "")))) end
       R.section = w1 changed = true
@@ -1975,7 +1996,7 @@ stream_main.states = {
       if not (h0_1 == 1 or h0_1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
-      do return fault(14, q, format("Unable to read ID string for section %s", dec(p1))) end
+      do return fault(13, q, format("Unable to read ID string for section %s", dec(p1))) end
     until true
     -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:117)
     repeat
@@ -2013,7 +2034,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w3, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(15, format("CMD_PING (0x%s) received with no return path", hex(w3, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w3, 0))) end
       state = 6
@@ -2036,7 +2057,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(16, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -2060,7 +2081,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(17, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -2106,7 +2127,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(18, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2130,7 +2151,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(19, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2175,7 +2196,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(17, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -2201,7 +2222,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or "")))
         end
       end
-      report(35, format("%s inside a package: the destination takes its payload from behind the package", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or "")))
+      report(34, format("%s inside a package: the destination takes its payload from behind the package", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("%s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""))) end
       pass_over(q + 5, w2, f.command_data)
@@ -2225,11 +2246,11 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w1, 0)))
         end
       end
-      if not (w1 >= 1 and w1 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w1, 0), hex(w2, 0))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 5 or w1 == 7 or w1 == 8 or w1 == 9 or w1 == 11) and w2 ~= (w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""), dec(w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0), dec(w2))) end
-      if w1 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w2))) end
-      if w1 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w2))) end
-      if w1 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w2))) end
+      if not (w1 >= 1 and w1 <= 11) then report(28, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w1, 0), hex(w2, 0))) end
+      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 5 or w1 == 7 or w1 == 8 or w1 == 9 or w1 == 11) and w2 ~= (w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0) then report(29, format("%s received with bad length - expecting %s, got %s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""), dec(w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0), dec(w2))) end
+      if w1 == 3 then report(30, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w2))) end
+      if w1 == 6 then report(31, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w2))) end
+      if w1 == 10 then report(32, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w2))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w1, 0))) end
       pass_over(q + 5, w2, f.command_data)
@@ -2237,7 +2258,7 @@ stream_main.states = {
       do return q + 5 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:119)
-    return fault(34, q, format("Unknown savevm section type %s", dec(h0_1)))
+    return fault(33, q, format("Unknown savevm section type %s", dec(h0_1)))
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
@@ -2254,7 +2275,7 @@ stream_main.states = {
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:132)
-    return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
+    return fault(35, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
@@ -2291,8 +2312,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
-      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(10, format("Unknown savevm section %s", dec(w2))) end
+      if R.unfinished == 1 then report(36, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2327,8 +2348,8 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(15, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(36, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2407,13 +2428,13 @@ stream_main.states = {
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
     -- Device state  (dissector/protocols/qemu_migration/stream_section.py:161)
-    R.body_at = spos + q - 1 changed = true state = 20
+    R.body_at = spos + q - 1 changed = true state = 24
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
     -- Device state  (dissector/protocols/qemu_migration/stream_section.py:167)
-    R.body_at = spos + q - 1 changed = true state = 21
+    R.body_at = spos + q - 1 changed = true state = 25
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
@@ -2435,7 +2456,7 @@ stream_main.states = {
           if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
-      if w2 ~= R.section then report(38, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
+      if w2 ~= R.section then report(37, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
       seen[27] = seen[27] + 1
       C.footers = 1 shared_changed = true
       state = 7
@@ -2466,7 +2487,7 @@ stream_main.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:190)
     repeat
       if not (C.footers == 1) then break end
-      do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
+      do return fault(38, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_section.py:191)
     repeat
@@ -2518,7 +2539,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(40, q, format("Expected vmdescription section, but got %s", dec(p1))) end
+      do return fault(39, q, format("Expected vmdescription section, but got %s", dec(p1))) end
     until true
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
@@ -2530,7 +2551,7 @@ stream_main.states = {
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(29, q, 12, 0)
         if t then
@@ -2589,10 +2610,10 @@ stream_main.states = {
       if not (R.checkpoint == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
-      do return fault(41, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
+      do return fault(40, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:226)
-    return fault(42, q, "octets behind the end of the migration")
+    return fault(41, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
   [16] = function(s, q, m)
@@ -2610,8 +2631,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s+0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
-      if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(42, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
+      if w1 % C.page_size ~= 0 then report(43, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[31] = seen[31] + 1
       if infos < MAX_INFOS then inform(format("0x%s+0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 16
@@ -2726,7 +2747,7 @@ stream_main.states = {
           show_payload(t, f.ram_data, q + end_block, C.page_size)
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(44, format("Can't find block %s", text(v_block))) end
       seen[33] = seen[33] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -2764,7 +2785,7 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(45, format("Found a zero page with value %s", dec(w1))) end
       seen[32] = seen[32] + 1
       tally[2] = tally[2] + 1
       state = 17
@@ -2808,8 +2829,8 @@ stream_main.states = {
           t:add(f.ram_fill, range(q + end_block, 1))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(44, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(45, format("Found a zero page with value %s", dec(w3))) end
       seen[32] = seen[32] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -2854,7 +2875,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, 11, 0)
         if t then
@@ -2878,8 +2899,8 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
-      if w2 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
+      if w1 ~= 1 then report(46, "Failed to load XBZRLE page - wrong compression!") end
+      if w2 > C.page_size then report(47, "Failed to load XBZRLE page - len overflow!") end
       seen[35] = seen[35] + 1
       tally[3] = tally[3] + 1
       local inside = w2
@@ -2906,7 +2927,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, end_length, 0)
         if t then
@@ -2931,9 +2952,9 @@ stream_main.states = {
           t:add(f.ram_xbzrle_length, range(q + end_encoding, 2))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
-      if w4 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(44, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 1 then report(46, "Failed to load XBZRLE page - wrong compression!") end
+      if w4 > C.page_size then report(47, "Failed to load XBZRLE page - len overflow!") end
       seen[35] = seen[35] + 1
       tally[3] = tally[3] + 1
       local inside = w4
@@ -3023,7 +3044,7 @@ stream_main.states = {
           show_payload(t, f.ram_data, q + end_length, w4)
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(44, format("Can't find block %s", text(v_block))) end
       seen[36] = seen[36] + 1
       tally[4] = tally[4] + 1
       pass_over(q + end_length, w4, f.ram_data)
@@ -3038,7 +3059,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
-      do return fault(49, q, format("Invalid compressed data length: %s", dec(p1))) end
+      do return fault(48, q, format("Invalid compressed data length: %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:148)
     repeat
@@ -3050,7 +3071,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < (recall(C.lengths, p2) or 4503599627370496.0)) then break end
       if q + p1 + 9 + 4 - 1 > m then return nil, p1 + 9 + 4 end
       local p3 = u32(s, q + p1 + 9)
-      do return fault(49, q, format("Invalid compressed data length: %s", dec(p3))) end
+      do return fault(48, q, format("Invalid compressed data length: %s", dec(p3))) end
     until true
     -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:191)
     repeat
@@ -3144,33 +3165,40 @@ stream_main.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
       if not (R.block_length == 0) then break end
-      do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(49, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:184)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 64 or h4_4 % C.page_size == 256 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
-      do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(50, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:185)
-    return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(51, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- blocks: The list behind MEM_SIZE, until its total is used up.
   [18] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:243)
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:246)
+    repeat
+      if not (R.mapped_due == 1) then break end
+      R.mapped_due = 0 changed = true
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:247)
     repeat
       if not (R.blocks_left == 0) then break end
       C.listed = 1 shared_changed = true
       state = 17
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:244)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:248)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(53, q, "Unknown ramblock \"\", cannot accept migration") end
+      do return fault(52, q, "Unknown ramblock \"\", cannot accept migration") end
     until true
-    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:241)
     repeat
       if not (R.ignore_shared == 1) then break end
       if q > m then return nil, 1 end
@@ -3193,16 +3221,19 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(53, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[40] = seen[40] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w2 changed = true
       C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
       state = 18
       do return q + end_address end
     until true
-    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:241)
     repeat
       if not (pref.block_page_sizes ~= 2) then break end
       if not (pref.block_page_sizes == 1 or not (R.page_sizes == 0 or R.page_sizes == 0x400 or R.page_sizes == 0x800 or R.page_sizes == 0x1000 or R.page_sizes == 0x2000 or R.page_sizes == 0x4000 or R.page_sizes == 0x8000 or R.page_sizes == 0x10000 or R.page_sizes == 0x20000 or R.page_sizes == 0x40000 or R.page_sizes == 0x80000 or R.page_sizes == 0x100000 or R.page_sizes == 0x200000 or R.page_sizes == 0x400000 or R.page_sizes == 0x800000 or R.page_sizes == 0x1000000 or R.page_sizes == 0x2000000 or R.page_sizes == 0x4000000 or R.page_sizes == 0x8000000 or R.page_sizes == 0x10000000 or R.page_sizes == 0x20000000 or R.page_sizes == 0x40000000)) then break end
@@ -3229,16 +3260,19 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if w3 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
+      if w3 > R.blocks_left then report(53, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
       seen[41] = seen[41] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w3, 0))) end
       memorise(C.lengths, v_block, w3, 4096)
       R.blocks_left = w3 > R.blocks_left and 0 or R.blocks_left - w3 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w3 changed = true
       C.largest_block = w3 > C.largest_block and w3 or C.largest_block shared_changed = true
       state = 18
       do return q + end_page_size end
     until true
-    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:241)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3257,11 +3291,14 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(53, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[42] = seen[42] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w2 changed = true
       C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
       state = 18
       do return q + end_used_length end
@@ -3269,7 +3306,7 @@ stream_main.states = {
   end,
   -- xbzrle: Runs, up to the end of their region.
   [19] = function(s, q, m)
-    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:253)
+    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:257)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3308,17 +3345,166 @@ stream_main.states = {
           if bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > 0 then t:add(f.xbzrle_literals, range(q + end_nzrun_high, bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296)) end
         end
       end
-      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(55, "Failed to load XBZRLE page - decode error!") end
+      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(54, "Failed to load XBZRLE page - decode error!") end
       seen[43] = seen[43] + 1
       R.unpacked = R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 changed = true
       state = 19
       do return q + end_literals end
     until true
   end,
+  -- mapped_header: Behind an entry of the block list.
+  [20] = function(s, q, m)
+    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:93)
+    repeat
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 > 1) then break end
+      do return fault(55, q, format("Migration mapped-ram capability version not supported (expected <= 1, got %s)", dec(p1))) end
+    until true
+    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:94)
+    repeat
+      if not (R.ignore_shared == 1) then break end
+      if q + 15 > m then return nil, 16 end
+      local p1 = u32(s, q + 12)
+      if q + 19 > m then return nil, 20 end
+      local p2 = u32(s, q + 16)
+      if not (p1 * 4294967296.0 + p2 == 0) then break end
+      if q + 23 > m then return nil, 24 end
+      local p3 = u32(s, q + 20)
+      if q + 27 > m then return nil, 28 end
+      local p4 = u32(s, q + 24)
+      if not (p3 * 4294967296.0 + p4 == 0) then break end
+      local w6 = u64(s, q + 4)
+      if want then
+        local t = open(44, q, 28, 0)
+        if t then
+          t:add(f.mapped_version, range(q, 4))
+          t:add(f.mapped_page_size, range(q + 4, 8))
+          t:add(f.mapped_bitmap_offset, range(q + 12, 8))
+          t:add(f.mapped_pages_offset, range(q + 20, 8))
+          t:append_text(", " .. "not stored")
+        end
+      end
+      if not (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) or R.mapped_page_size ~= 0 and w6 ~= R.mapped_page_size then report(56, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(w6), dec(C.page_size))) end
+      seen[44] = seen[44] + 1
+      if infos < MAX_INFOS then inform("not stored") end
+      C.page_size = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and w6 or C.page_size shared_changed = true
+      R.mapped_page_size = C.page_size changed = true
+      state = 18
+      do return q + 28 end
+    until true
+    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:102)
+    repeat
+      if q + 15 > m then return nil, 16 end
+      local p1 = u32(s, q + 12)
+      if not (p1 < 0x100000) then break end
+      if q + 23 > m then return nil, 24 end
+      local p2 = u32(s, q + 20)
+      if not (p2 < 0x100000) then break end
+      local p3 = u32(s, q + 16)
+      local p4 = u64(s, q + 4)
+      if q + 27 > m then return nil, 28 end
+      local p5 = u32(s, q + 24)
+      if not (p1 * 4294967296.0 + p3 + floor((R.mapped_pages + (pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size) * 64 - 1) / ((pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size) * 64)) * 8 <= p2 * 4294967296.0 + p5) then break end
+      local w7 = u64(s, q + 12)
+      local w8 = u64(s, q + 20)
+      if want then
+        local t = open(44, q, 28, 0)
+        if t then
+          t:add(f.mapped_version, range(q, 4))
+          t:add(f.mapped_page_size, range(q + 4, 8))
+          t:add(f.mapped_bitmap_offset, range(q + 12, 8))
+          t:add(f.mapped_pages_offset, range(q + 20, 8))
+          t:append_text(", " .. format("mapped-ram at 0x%s", hex(w8, 0)))
+        end
+      end
+      if not (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) or R.mapped_page_size ~= 0 and p4 ~= R.mapped_page_size then report(56, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(p4), dec(C.page_size))) end
+      if w8 % C.page_size ~= 0 then report(57, format("Error reading ramblock %s pages, region has bad alignment", text(R.mapped_block))) end
+      if w8 % 0x100000 ~= 0 then report(58, format("mapped-ram pages at 0x%s, which is no multiple of 0x100000", hex(w8, 0))) end
+      seen[44] = seen[44] + 1
+      if infos < MAX_INFOS then inform(format("mapped-ram at 0x%s", hex(w8, 0))) end
+      C.page_size = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size shared_changed = true
+      R.mapped_page_size = C.page_size changed = true
+      R.mapped_bitmap = floor((R.mapped_pages + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 > 0 and floor((R.mapped_pages + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 or 0 changed = true
+      R.mapped_hole = w8 - w7 - R.mapped_bitmap > 0 and w8 - w7 - R.mapped_bitmap or 0 changed = true
+      state = 21
+      do return q + 28 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:115)
+    repeat
+      if q + 23 > m then return nil, 24 end
+      local p1 = u32(s, q + 20)
+      if q + 27 > m then return nil, 28 end
+      local p2 = u32(s, q + 24)
+      local p3 = u32(s, q + 12)
+      local p4 = u32(s, q + 16)
+      do return fault(59, q, format("mapped-ram pages at 0x%s are not behind their bitmap at 0x%s", hex(p1 * 4294967296.0 + p2, 0), hex(p3 * 4294967296.0 + p4, 0))) end
+    until true
+  end,
+  -- mapped_bitmap: Which pages are stored.
+  [21] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:121)
+    repeat
+      if not (R.mapped_bitmap == 0) then break end
+      state = 22
+      do return q end
+    until true
+    -- mapped-ram bitmap  (dissector/protocols/qemu_migration/stream_mapped_ram.py:122)
+    if want then
+      local t = open(45, q, 0, R.mapped_bitmap)
+      if t then
+        show_payload(t, f.mapped_bitmap, q, R.mapped_bitmap)
+      end
+    end
+    seen[45] = seen[45] + 1
+    pass_over(q, R.mapped_bitmap, f.mapped_bitmap)
+    state = 22
+    return q
+  end,
+  -- mapped_hole: What the alignment of the pages leaves free.
+  [22] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:128)
+    repeat
+      if not (R.mapped_hole == 0) then break end
+      state = 23
+      do return q end
+    until true
+    -- mapped-ram hole  (dissector/protocols/qemu_migration/stream_mapped_ram.py:129)
+    if want then
+      local t = open(46, q, 0, R.mapped_hole)
+      if t then
+        show_payload(t, f.mapped_hole, q, R.mapped_hole)
+      end
+    end
+    seen[46] = seen[46] + 1
+    pass_over(q, R.mapped_hole, f.mapped_hole)
+    state = 23
+    return q
+  end,
+  -- mapped_pages: The pages of a block.
+  [23] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:135)
+    repeat
+      if not (R.mapped_pages == 0) then break end
+      state = 18
+      do return q end
+    until true
+    -- mapped-ram pages  (dissector/protocols/qemu_migration/stream_mapped_ram.py:136)
+    if want then
+      local t = open(47, q, 0, R.mapped_pages)
+      if t then
+        show_payload(t, f.mapped_pages, q, R.mapped_pages)
+      end
+    end
+    seen[47] = seen[47] + 1
+    pass_over(q, R.mapped_pages, f.mapped_pages)
+    state = 18
+    return q
+  end,
 }
 
 stream_main.bodies = {
-  [20] = function(q, n)
+  [24] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(25, q, n)
@@ -3331,7 +3517,7 @@ stream_main.bodies = {
     end
     state = 13
   end,
-  [21] = function(q, n)
+  [25] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(26, q, n)
@@ -3346,7 +3532,7 @@ stream_main.bodies = {
   end,
 }
 stream_main.scans = {
-  [20] = {
+  [24] = {
     offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -3447,7 +3633,7 @@ stream_main.scans = {
       return true
     end,
   },
-  [21] = {
+  [25] = {
     offset = 0, octets = "[\000\001\002\003\004\008]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -3817,7 +4003,7 @@ stream_return_path.states = {
       if q + 15 > m then return nil, 16 end
       local w3 = u32(s, q + 12)
       if want then
-        local t = open(44, q, 16, 0)
+        local t = open(48, q, 16, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -3827,11 +4013,11 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(56, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w2, w3) % 4294967296 % C.page_size ~= 0 then report(57, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w2, 0), dec(w3))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(58, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w2 + w3 > (recall(C.lengths, R.block) or -1) then report(59, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w2, 0), hex(w3, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[44] = seen[44] + 1
+      if C.whole == 1 and R.block == "" then report(60, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w2, w3) % 4294967296 % C.page_size ~= 0 then report(61, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w2, 0), dec(w3))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(62, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w2 + w3 > (recall(C.lengths, R.block) or -1) then report(63, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w2, 0), hex(w3, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[48] = seen[48] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w2, 0))) end
       state = 1
@@ -3853,7 +4039,7 @@ stream_return_path.states = {
       local v_block = sub(s, q + 17, q + 17 + p2 - 1)
       local end_block = 17 + p2
       if want then
-        local t = open(45, q, end_block, 0)
+        local t = open(49, q, end_block, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -3864,10 +4050,10 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(57, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(58, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, v_block) or -1) then report(59, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[45] = seen[45] + 1
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(61, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(62, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, v_block) or -1) then report(63, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[49] = seen[49] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w3, 0))) end
       R.block = v_block changed = true
@@ -3901,7 +4087,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(46, q, 8, 0)
+        local t = open(50, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -3909,8 +4095,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(60, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[46] = seen[46] + 1
+      if C.whole == 1 and C.return_path == 0 then report(64, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[50] = seen[50] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w2, 0))) end
       state = 1
       do return q + 8 end
@@ -3924,7 +4110,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(47, q, 8, 0)
+        local t = open(51, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -3932,9 +4118,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(61, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(60, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[47] = seen[47] + 1
+      if w2 ~= 0 then report(65, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(64, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[51] = seen[51] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
       state = 1
@@ -3957,7 +4143,7 @@ stream_return_path.states = {
       local w3 = u64(s, q + end_block)
       local end_size = end_block + 8
       if want then
-        local t = open(48, q, end_size, w3)
+        local t = open(52, q, end_size, w3)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -3968,9 +4154,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(62, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(63, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w3, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
-      seen[48] = seen[48] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(66, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(67, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w3, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      seen[52] = seen[52] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
       pass_over(q + end_size, w3, f.rp_bitmap)
       R.bitmap_block = v_block changed = true
@@ -3986,7 +4172,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(49, q, 8, 0)
+        local t = open(53, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -3994,8 +4180,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w2)))
         end
       end
-      if w2 ~= 1 then report(64, format("illegal resume_ack value %s", dec(w2))) end
-      seen[49] = seen[49] + 1
+      if w2 ~= 1 then report(68, format("illegal resume_ack value %s", dec(w2))) end
+      seen[53] = seen[53] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w2))) end
       state = 1
       do return q + 8 end
@@ -4007,14 +4193,14 @@ stream_return_path.states = {
       local w1 = u16(s, q + 2)
       if not (w1 == 0) then break end
       if want then
-        local t = open(50, q, 4, 0)
+        local t = open(54, q, 4, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(60, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[50] = seen[50] + 1
+      if C.whole == 1 and C.return_path == 0 then report(64, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[54] = seen[54] + 1
       if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
       state = 1
       do return q + 4 end
@@ -4029,7 +4215,7 @@ stream_return_path.states = {
       if q + 16 > m then return nil, 17 end
       local p2 = byte(s, q + 16)
       if want then
-        local t = open(51, q, 4, p1)
+        local t = open(55, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4037,8 +4223,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p1 <= 512 then report(65, format("Req_Page_id with length %s expecting %s", dec(p1), dec(p2 + 13))) end
-      seen[51] = seen[51] + 1
+      if p1 <= 512 then report(69, format("Req_Page_id with length %s expecting %s", dec(p1), dec(p2 + 13))) end
+      seen[55] = seen[55] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
       state = 1
@@ -4049,7 +4235,7 @@ stream_return_path.states = {
       if q + 3 > m then return nil, 4 end
       local w1 = u16(s, q + 2)
       if want then
-        local t = open(51, q, 4, w1)
+        local t = open(55, q, 4, w1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4057,12 +4243,12 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if not (h0_2 >= 1 and h0_2 <= 7) then report(66, format("Received invalid message 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if (h0_2 == 1 or h0_2 == 2 or h0_2 == 4 or h0_2 == 6 or h0_2 == 7) and w1 ~= (h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0) then report(67, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1), dec(h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0))) end
-      if (h0_2 == 3 or h0_2 == 5) and w1 > 512 then report(68, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 <= 512 then report(65, format("Req_Page_id with length %s expecting %s", dec(w1), dec(13))) end
-      if h0_2 == 5 and w1 <= 512 then report(69, "MIG_RP_MSG_RECV_BITMAP missing block name") end
-      seen[51] = seen[51] + 1
+      if not (h0_2 >= 1 and h0_2 <= 7) then report(70, format("Received invalid message 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if (h0_2 == 1 or h0_2 == 2 or h0_2 == 4 or h0_2 == 6 or h0_2 == 7) and w1 ~= (h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0) then report(71, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1), dec(h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0))) end
+      if (h0_2 == 3 or h0_2 == 5) and w1 > 512 then report(72, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 <= 512 then report(69, format("Req_Page_id with length %s expecting %s", dec(w1), dec(13))) end
+      if h0_2 == 5 and w1 <= 512 then report(73, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      seen[55] = seen[55] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
       state = 1
@@ -4078,13 +4264,13 @@ stream_return_path.states = {
       local p2 = u32(s, q)
       local p3 = u32(s, q + 4)
       if want then
-        local t = open(52, q, 8, 0)
+        local t = open(56, q, 8, 0)
         if t then
           t:add(f.rp_bitmap_end, range(q, 8))
         end
       end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(70, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
-      seen[52] = seen[52] + 1
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(74, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      seen[56] = seen[56] + 1
       state = 1
       do return q + 8 end
     until true
@@ -4241,7 +4427,7 @@ stream_multifd.states = {
       local w2 = byte(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if want then
-        local t = open(53, q, 64, 0)
+        local t = open(57, q, 64, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -4251,14 +4437,14 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(71, format("multifd: received packet version %s, expected 1", dec(w1))) end
-      seen[53] = seen[53] + 1
+      if w1 ~= 1 then report(75, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      seen[57] = seen[57] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       state = 2
       do return q + 64 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:99)
-    return fault(72, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    return fault(76, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
@@ -4277,7 +4463,7 @@ stream_multifd.states = {
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
       if want then
-        local t = open(54, q, 276, w4)
+        local t = open(58, q, 276, w4)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -4298,9 +4484,9 @@ stream_multifd.states = {
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(71, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if w4 == 0 then report(73, "multifd: received empty device state packet") end
-      seen[54] = seen[54] + 1
+      if w2 ~= 1 then report(75, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if w4 == 0 then report(77, "multifd: received empty device state packet") end
+      seen[58] = seen[58] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       pass_over(q + 276, w4, f.multifd_data)
       state = 2
@@ -4322,9 +4508,9 @@ stream_multifd.states = {
       local w7 = u64(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
-      if too_deep(4) then return fault(85, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(55, q, 320, 0)
+        local t = open(59, q, 320, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -4348,10 +4534,10 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(71, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(74, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(75, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
-      seen[55] = seen[55] + 1
+      if w4 ~= 1 then report(75, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(78, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(79, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      seen[59] = seen[59] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
       R.normal_pages = p1 changed = true
@@ -4369,7 +4555,7 @@ stream_multifd.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:135)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(72, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(76, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:136)
     repeat
@@ -4377,7 +4563,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(76, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(80, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
     repeat
@@ -4385,7 +4571,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(77, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(81, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
@@ -4396,13 +4582,13 @@ stream_multifd.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(56, q, 8, 0)
+        local t = open(60, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(78, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
-      seen[56] = seen[56] + 1
+      if C.listed == 1 and w1 >= C.largest_block then report(82, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      seen[60] = seen[60] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
@@ -4414,13 +4600,13 @@ stream_multifd.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(57, q, 8, 0)
+        local t = open(61, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(78, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
-      seen[57] = seen[57] + 1
+      if C.listed == 1 and w1 >= C.largest_block then report(82, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      seen[61] = seen[61] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
@@ -4428,12 +4614,12 @@ stream_multifd.states = {
     until true
     -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:157)
     if want then
-      local t = open(58, q, 0, R.unused)
+      local t = open(62, q, 0, R.unused)
       if t then
         show_payload(t, f.multifd_unused, q, R.unused)
       end
     end
-    seen[58] = seen[58] + 1
+    seen[62] = seen[62] + 1
     pass_over(q, R.unused, f.multifd_unused)
     state = 4
     return q
@@ -4450,24 +4636,24 @@ stream_multifd.states = {
     repeat
       if not (R.method == 0) then break end
       if want then
-        local t = open(59, q, 0, R.normal_pages * C.page_size)
+        local t = open(63, q, 0, R.normal_pages * C.page_size)
         if t then
           show_payload(t, f.multifd_data, q, R.normal_pages * C.page_size)
         end
       end
-      seen[59] = seen[59] + 1
+      seen[63] = seen[63] + 1
       pass_over(q, R.normal_pages * C.page_size, f.multifd_data)
       state = 2
       do return q end
     until true
     -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:165)
     if want then
-      local t = open(60, q, 0, R.packet_size)
+      local t = open(64, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    seen[60] = seen[60] + 1
+    seen[64] = seen[64] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
     return q
@@ -4627,7 +4813,7 @@ stream_preempt.states = {
           show_payload(t, f.ram_data, q + end_block, C.page_size)
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(44, format("Can't find block %s", text(v_block))) end
       seen[33] = seen[33] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -4665,7 +4851,7 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(45, format("Found a zero page with value %s", dec(w1))) end
       seen[32] = seen[32] + 1
       tally[2] = tally[2] + 1
       state = 1
@@ -4709,8 +4895,8 @@ stream_preempt.states = {
           t:add(f.ram_fill, range(q + end_block, 1))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(44, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(45, format("Found a zero page with value %s", dec(w3))) end
       seen[32] = seen[32] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -4750,15 +4936,15 @@ stream_preempt.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
       if not (R.block_length == 0) then break end
-      do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(49, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:184)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
-      do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(50, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:185)
-    return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(51, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
 }
 

@@ -214,6 +214,15 @@ CAPABILITIES = (
 CAPABILITY_IGNORE_SHARED = b"x-ignore-shared"
 CAPABILITY_MAPPED_RAM = b"mapped-ram"
 
+MAPPED_RAM_HDR_VERSION = 1
+"""The only version; migration/ram.c."""
+
+MAPPED_RAM_FILE_OFFSET_ALIGNMENT = 1 << 20
+"""The pages of a block begin at a multiple of it, in the file; migration/ram.h."""
+
+MAPPED_RAM_WORD = 64
+"""Bits in a word of the bitmap: an unsigned long of a 64-bit host, which is all that QEMU supports by now."""
+
 MULTIFD_MAGIC = 0x11223344
 """Begins the initial packet and every other; migration/multifd.c."""
 

@@ -12,7 +12,15 @@ to the same port, and QEMU tells them apart by what they begin with.
 from __future__ import annotations
 
 from ...declare import Channel, Resync, S, Stream, Until, iif, text
-from . import stream_command, stream_multifd, stream_ram, stream_return_path, stream_section, stream_start
+from . import (
+    stream_command,
+    stream_mapped_ram,
+    stream_multifd,
+    stream_ram,
+    stream_return_path,
+    stream_section,
+    stream_start,
+)
 from .constants import RAM_SECTION
 from .findings import UNEXPECTED
 from .lookahead import (
@@ -51,7 +59,13 @@ MAIN_STREAM = Stream(
     name="main",
     start="start",
     registers=MAIN,
-    states=(*stream_start.STATES, *stream_section.STATES, *stream_command.STATES, *stream_ram.STATES),
+    states=(
+        *stream_start.STATES,
+        *stream_section.STATES,
+        *stream_command.STATES,
+        *stream_ram.STATES,
+        *stream_mapped_ram.STATES,
+    ),
     unknown=UNEXPECTED,
     resync=RESYNC,
     tally=TALLY,
