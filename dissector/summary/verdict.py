@@ -16,6 +16,10 @@ each event that is counted leaves its own octets:
     package of postcopy is put together in a buffer that is counted like a channel, so it counts twice.  Before 8.2 it
     is a sum over pages and whatever else RAM cared to add, without device state.  The release is not on the wire; a
     machine type that only newer releases have proves a newer release, an older one proves nothing.
+    So does what a background snapshot keeps back until RAM is written.
+``ram.stored``
+    Pages that are in a file with mapped-ram, where nothing else is known: QEMU counts a page as often as it writes it,
+    over its first copy, and what it counts as octets has no holes.
 ``ram.dirty-sync-count``
     Nothing on the wire marks a synchronisation of the dirty bitmap.
 
@@ -55,12 +59,13 @@ def result(migration: Migration, counts: Mapping[str, int]) -> dict[str, Any]:
         "ram.dirty-sync-count": (None, NO_MARK),
         "status": status(migration),
         "qemu-machine": (migration.machine, "" if migration.machine is not None else "no configuration section seen"),
+        **({"ram.stored": stored(migration)} if migration.stored.mapped else {}),
     }
     return {
         "migration": migration.number,
         **{key: value for key, (value, _) in told.items()},
         "counted": dict(counts),
-        "duration": round((migration.last_ns - migration.first_ns) / 1e9, 6),
+        "duration": None if is_stored(migration) else round((migration.last_ns - migration.first_ns) / 1e9, 6),
         "channels": [channel(c) for c in migration.connections.values()],
         "commands": migration.commands,
         "return-path": migration.messages,
@@ -76,7 +81,7 @@ def channel(connected: Connected) -> dict[str, Any]:
     return {
         "channel": connected.channel,
         "source": connected.source,
-        "destination": connected.destination,
+        "destination": connected.destination or None,
         "octets": connected.octets["forward"],
         "return-octets": connected.octets["reverse"],
         "closed": next(iter(connected.closed.values()), None),
@@ -101,6 +106,22 @@ def broken(migration: Migration) -> bool:
     return len(mains) > 1 or (bool(mains[0].closed) and not migration.eof)
 
 
+def is_stored(migration: Migration) -> bool:
+    """Tell whether it is a stream in a file."""
+    return any(c.stored for c in migration.connections.values())
+
+
+def cut(migration: Migration) -> str:
+    """Say that a file ends too early, or nothing."""
+    return "the file ends before the stream does" if is_stored(migration) and not migration.eof else ""
+
+
+def stored(migration: Migration) -> Told:
+    """Give the pages that are stored with mapped-ram."""
+    reason = missing(migration, "forward") or cut(migration)
+    return (None, reason) if reason else (migration.stored.pages, "")
+
+
 def at_least(version: tuple[int, int], migration: Migration) -> bool:
     """Tell whether the machine type proves that the source is of this release or newer."""
     found = VERSION_IN_MACHINE.search(migration.machine or "")
@@ -114,6 +135,10 @@ def pages(migration: Migration, count: int) -> Told:
         return None, reason
     if migration.lost:
         return None, "part of the stream could not be read"
+    if cut(migration):
+        return None, f"{cut(migration)}; {count} are in it"
+    if migration.stored.mapped:
+        return None, "with mapped-ram a page has one place, however often it was written, and zeros leave no trace"
     closed_books = [c.channel for c in migration.connections.values() if not c.decoded]
     if closed_books:
         names = ", ".join(f"{closed_books.count(name)} {name}" for name in dict.fromkeys(closed_books))
@@ -146,7 +171,13 @@ def transferred(migration: Migration) -> Told:
     reason = missing(migration, "forward")
     if reason:
         return None, reason
+    if cut(migration):
+        return None, cut(migration)
+    if migration.stored.mapped:
+        return None, "with mapped-ram nobody knows which octets of the file were written, and how often"
     octets = sum(c.octets["forward"] for c in migration.connections.values()) + migration.package_octets
+    if migration.eof and not migration.package_octets and "main" in (c.channel for c in migration.connections.values()):
+        octets += migration.stored.buffered(last_main(migration).octets["forward"])
     if broken(migration):
         return (
             None,
@@ -191,6 +222,8 @@ def unfinished(migration: Migration) -> Told:
     """Judge a migration whose stream has no end."""
     connection = last_main(migration)
     postcopy = "MIG_CMD_PACKAGED" in migration.commands
+    if cut(migration):
+        return None, f"{cut(migration)}: cancelled, failed or still going on"
     if not connection.closed:
         if connection.channel == RECOVERY and "MIG_RP_MSG_RESUME_ACK" not in migration.messages:
             return "postcopy-recover", ""
