@@ -53,7 +53,7 @@ def segments(octets: Iterable[memoryview]) -> Iterator[memoryview]:
     """Cut octets that come in any pieces into segments."""
     rest = memoryview(b"")
     for block in octets:
-        whole = memoryview(b"".join((rest, block))) if len(rest) else block
+        whole = memoryview(b"".join((rest, block))) if rest else block
         end = len(whole) - len(whole) % SEGMENT
         for at in range(0, end, SEGMENT):
             yield whole[at : at + SEGMENT]
