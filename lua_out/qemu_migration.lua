@@ -9,12 +9,14 @@
 --   dissector/protocols/qemu_migration/colo.py
 --   dissector/protocols/qemu_migration/command.py
 --   dissector/protocols/qemu_migration/configuration.py
+--   dissector/protocols/qemu_migration/cpr.py
 --   dissector/protocols/qemu_migration/mapped_ram.py
 --   dissector/protocols/qemu_migration/multifd.py
 --   dissector/protocols/qemu_migration/ram.py
 --   dissector/protocols/qemu_migration/return_path.py
 --   dissector/protocols/qemu_migration/section.py
 --   dissector/protocols/qemu_migration/stream_command.py
+--   dissector/protocols/qemu_migration/stream_cpr.py
 --   dissector/protocols/qemu_migration/stream_mapped_ram.py
 --   dissector/protocols/qemu_migration/stream_multifd.py
 --   dissector/protocols/qemu_migration/stream_ram.py
@@ -152,6 +154,21 @@ f.multifd_zero_pages = ProtoField.uint32("qmig.multifd.zero_pages", "Zero pages"
 f.multifd_ramblock = ProtoField.string("qmig.multifd.ramblock", "RAM block")
 f.multifd_offset = ProtoField.uint64("qmig.multifd.offset", "Offset", base.HEX)
 f.multifd_unused = ProtoField.bytes("qmig.multifd.unused", "Unused")
+f.cpr_magic = ProtoField.uint32("qmig.cpr.magic", "Magic", base.HEX)
+f.cpr_version = ProtoField.uint32("qmig.cpr.version", "Version", base.DEC)
+f.cpr_more = ProtoField.uint8("qmig.cpr.more", "An element follows", base.DEC)
+f.cpr_namelen = ProtoField.uint32("qmig.cpr.namelen", "Length of name with NUL", base.DEC)
+f.cpr_name = ProtoField.string("qmig.cpr.name", "Name")
+f.cpr_id = ProtoField.uint32("qmig.cpr.id", "Id", base.DEC)
+f.cpr_carrier = ProtoField.uint8("qmig.cpr.carrier", "Carrier", base.HEX)
+f.cpr_fd = ProtoField.uint32("qmig.cpr.fd", "File descriptor", base.DEC)
+f.cpr_type = ProtoField.uint8("qmig.cpr.type", "Type", base.DEC, vs[1])
+f.cpr_idstr_length = ProtoField.uint8("qmig.cpr.idstr_length", "Length of name", base.DEC)
+f.cpr_idstr = ProtoField.string("qmig.cpr.idstr", "Subsection")
+f.cpr_version_id = ProtoField.uint32("qmig.cpr.version_id", "Subsection version", base.DEC)
+f.cpr_devid = ProtoField.uint32("qmig.cpr.devid", "Device id", base.DEC)
+f.cpr_ioas_id = ProtoField.uint32("qmig.cpr.ioas_id", "I/O address space", base.DEC)
+f.cpr_hwpt_id = ProtoField.uint32("qmig.cpr.hwpt_id", "Hardware page table", base.DEC)
 do
   local list = {}
   for _, field in pairs(f) do list[#list + 1] = field end
@@ -241,6 +258,14 @@ local experts = {
   ProtoExpert.new("qmig.expert.multifd_normal_pages", "multifd: received packet with \226\128\166 non-zero pages, which exceeds maximum expected pages \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_zero_pages", "multifd: received packet with \226\128\166 zero pages, expected maximum \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_offset", "multifd: offset too long \226\128\166 (max \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_version", "Unsupported migration stream version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_magic", "Not a migration stream (bad magic \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_name", "a name of \226\128\166 octets, where 4096 are more than any name has", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_more", "an element begins with \226\128\166", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.cpr_fd", "no file descriptor where one has to be", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_subsection_version", "\226\128\166: incoming version_id \226\128\166 is too new for local version_id 1", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_subsection", "VM subsection '\226\128\166' in 'CprState' does not exist", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_trailing", "octets behind the end of the CPR state", expert.group.PROTOCOL, expert.severity.NOTE),
   ProtoExpert.new("qmig.expert.gap", "\226\128\166 octets are missing from the capture", expert.group.SEQUENCE, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.lost", "stream position lost, searching for a place to go on", expert.group.SEQUENCE, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.resync", "stream position found again", expert.group.SEQUENCE, expert.severity.NOTE),
@@ -257,9 +282,9 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "mapped_version", "mapped_page_size", "mapped_alignment", "mapped_offset", "mapped_order", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "mapped_version", "mapped_page_size", "mapped_alignment", "mapped_offset", "mapped_order", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "cpr_version", "cpr_magic", "cpr_name", "cpr_more", "cpr_fd", "cpr_subsection_version", "cpr_subsection", "cpr_trailing", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 83, lost = 84, resync = 85, truncated = 86, short_region = 87, overrun = 88, depth = 89, map_full = 90, too_long = 91 }
+local FINDING = { gap = 91, lost = 92, resync = 93, truncated = 94, short_region = 95, overrun = 96, depth = 97, map_full = 98, too_long = 99 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
@@ -274,8 +299,8 @@ proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
 proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
-local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed" }
-local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "mapped-ram header", "mapped-ram bitmap", "mapped-ram hole", "mapped-ram pages", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages" }
+local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "CprHeader", "CprListEnd", "CprFd", "CprFdNumber", "CprVfioDevices", "CprVfioDevice" }
+local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "mapped-ram header", "mapped-ram bitmap", "mapped-ram hole", "mapped-ram pages", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "QEMU_CPR_FILE_MAGIC", "CPR list end", "CPR fd", "CPR fd number", "CprState/vfio devices", "CPR vfio device" }
 local counter_names = { "ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed", "ram.postcopy-requests" }
 local counter_labels = { "pages", "zero", "XBZRLE", "compressed", "" }
 
@@ -1706,7 +1731,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w5 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1809,7 +1834,7 @@ stream_main.states = {
       if not (w2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w3 = u32(s, q + 5)
-      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -2551,7 +2576,7 @@ stream_main.states = {
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(29, q, 12, 0)
         if t then
@@ -2875,7 +2900,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, 11, 0)
         if t then
@@ -2927,7 +2952,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, end_length, 0)
         if t then
@@ -4508,7 +4533,7 @@ stream_multifd.states = {
       local w7 = u64(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
-      if too_deep(4) then return fault(89, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(59, q, 320, 0)
         if t then
@@ -5051,6 +5076,268 @@ stream_preempt.record_runs = {
 
 function stream_preempt.tally() return format("RAM %s: ", text(R.block == "" and "?" or R.block)) end
 
+----------------------------------------------------------------------------------------------------
+-- stream cpr
+----------------------------------------------------------------------------------------------------
+
+local stream_cpr = {
+  name = "cpr", last = 5,
+  scalars = {  },
+  registers = {
+    body_at = 0,
+  },
+}
+table.insert(stream_cpr.scalars, "body_at")
+
+stream_cpr.states = {
+  -- start: The first octets of a connection.
+  [1] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- QEMU_CPR_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_cpr.py:53)
+    repeat
+      if not (h0_4 == 0x51435052) then break end
+      if q + 7 > m then return nil, 8 end
+      local w1 = u32(s, q + 4)
+      if want then
+        local t = open(65, q, 8, 0)
+        if t then
+          t:add(f.cpr_magic, range(q, 4))
+          t:add(f.cpr_version, range(q + 4, 4))
+          t:append_text(", " .. "CPR state")
+        end
+      end
+      if w1 ~= 1 then report(83, format("Unsupported migration stream version %s", dec(w1))) end
+      seen[65] = seen[65] + 1
+      if infos < MAX_INFOS then inform("CPR state") end
+      state = 2
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:54)
+    return fault(84, q, format("Not a migration stream (bad magic %s)", hex(h0_4, 0)))
+  end,
+  -- fds: File descriptors, up to the end of their list.
+  [2] = function(s, q, m)
+    -- CPR list end  (dissector/protocols/qemu_migration/stream_cpr.py:60)
+    repeat
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
+      if want then
+        local t = open(66, q, 1, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+        end
+      end
+      seen[66] = seen[66] + 1
+      state = 3
+      do return q + 1 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:61)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if not (p1 > 0x1000) then break end
+      do return fault(85, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+    until true
+    -- CPR fd  (dissector/protocols/qemu_migration/stream_cpr.py:62)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if q + p1 + 9 + 1 - 1 > m then return nil, p1 + 9 + 1 end
+      local p2 = byte(s, q + p1 + 9)
+      if not (p2 == 32) then break end
+      local w3 = byte(s, q)
+      if q + 5 + p1 - 1 > m then return nil, 5 + p1 end
+      local v_name = sub(s, q + 5, q + 5 + p1 - 1)
+      local end_name = 5 + p1
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_id = end_name + 4
+      if q + end_id + 1 - 1 > m then return nil, end_id + 1 end
+      local end_carrier = end_id + 1
+      if want then
+        local t = open(67, q, end_carrier, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if p1 > 0 then t:add(f.cpr_name, range(q + 5, p1)) end
+          t:add(f.cpr_id, range(q + end_name, 4))
+          t:add(f.cpr_carrier, range(q + end_id, 1))
+          t:append_text(" " .. format("%s", text(v_name)))
+        end
+      end
+      if w3 > 1 then report(86, format("an element begins with %s", dec(w3))) end
+      seen[67] = seen[67] + 1
+      if infos < MAX_INFOS then inform(format("fd %s", text(v_name))) end
+      state = 2
+      do return q + end_carrier end
+    until true
+    -- CPR fd number  (dissector/protocols/qemu_migration/stream_cpr.py:68)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if q + p1 + 9 + 1 - 1 > m then return nil, p1 + 9 + 1 end
+      local p2 = byte(s, q + p1 + 9)
+      if not (p2 == 0) then break end
+      local w3 = byte(s, q)
+      if q + 5 + p1 - 1 > m then return nil, 5 + p1 end
+      local v_name = sub(s, q + 5, q + 5 + p1 - 1)
+      local end_name = 5 + p1
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_id = end_name + 4
+      if q + end_id + 4 - 1 > m then return nil, end_id + 4 end
+      local w5 = u32(s, q + end_id)
+      local end_fd = end_id + 4
+      if want then
+        local t = open(68, q, end_fd, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if p1 > 0 then t:add(f.cpr_name, range(q + 5, p1)) end
+          t:add(f.cpr_id, range(q + end_name, 4))
+          t:add(f.cpr_fd, range(q + end_id, 4))
+          t:append_text(", " .. format("fd %s %s", text(v_name), dec(w5)))
+        end
+      end
+      if w3 > 1 then report(86, format("an element begins with %s", dec(w3))) end
+      seen[68] = seen[68] + 1
+      if infos < MAX_INFOS then inform(format("fd %s %s", text(v_name), dec(w5))) end
+      state = 2
+      do return q + end_fd end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:74)
+    return fault(87, q, "no file descriptor where one has to be")
+  end,
+  -- behind_fds: Behind the file descriptors: the end, up to 10.0, or the devices.
+  [3] = function(s, q, m)
+    -- CprState/vfio devices  (dissector/protocols/qemu_migration/stream_cpr.py:80)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 5) then break end
+      if q + 1 > m then return nil, 2 end
+      local p2 = byte(s, q + 1)
+      if not (p2 == 21) then break end
+      if q + 22 > m then return nil, 23 end
+      local p3 = sub(s, q + 2, q + 2 + 21 - 1)
+      if not (p3 == "CprState/vfio devices") then break end
+      if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
+      local v_idstr = sub(s, q + 2, q + 2 + p2 - 1)
+      local end_idstr = 2 + p2
+      if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
+      local w4 = u32(s, q + end_idstr)
+      local end_version_id = end_idstr + 4
+      if want then
+        local t = open(69, q, end_version_id, 0)
+        if t then
+          t:add(f.cpr_type, range(q, 1))
+          t:add(f.cpr_idstr_length, range(q + 1, 1))
+          if p2 > 0 then t:add(f.cpr_idstr, range(q + 2, p2)) end
+          t:add(f.cpr_version_id, range(q + end_idstr, 4))
+          t:append_text(", " .. "vfio devices")
+        end
+      end
+      if w4 % 256 > 1 then report(88, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      seen[69] = seen[69] + 1
+      if infos < MAX_INFOS then inform("vfio devices") end
+      state = 4
+      do return q + end_version_id end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:91)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 5) then break end
+      if q + 1 > m then return nil, 2 end
+      local p2 = byte(s, q + 1)
+      if not (p2 >= 8) then break end
+      if q + 9 > m then return nil, 10 end
+      local p3 = sub(s, q + 2, q + 2 + 8 - 1)
+      if not (p3 == "CprState") then break end
+      if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
+      local p4 = sub(s, q + 2, q + 2 + p2 - 1)
+      do return fault(89, q, format("VM subsection '%s' in 'CprState' does not exist", text(p4))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:95)
+    return fault(90, q, "octets behind the end of the CPR state")
+  end,
+  -- devices: Devices, up to the end of their list.
+  [4] = function(s, q, m)
+    if q > m then return nil, 1 end
+    local h0_1 = byte(s, q)
+    -- CPR list end  (dissector/protocols/qemu_migration/stream_cpr.py:101)
+    repeat
+      if not (h0_1 == 0) then break end
+      if want then
+        local t = open(66, q, 1, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+        end
+      end
+      seen[66] = seen[66] + 1
+      state = 5
+      do return q + 1 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:102)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if not (p1 > 0x1000) then break end
+      do return fault(85, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+    until true
+    -- CPR vfio device  (dissector/protocols/qemu_migration/stream_cpr.py:103)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local w1 = u32(s, q + 1)
+      if q + 5 + w1 - 1 > m then return nil, 5 + w1 end
+      local v_name = sub(s, q + 5, q + 5 + w1 - 1)
+      local end_name = 5 + w1
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_devid = end_name + 4
+      if q + end_devid + 4 - 1 > m then return nil, end_devid + 4 end
+      local end_ioas_id = end_devid + 4
+      if q + end_ioas_id + 4 - 1 > m then return nil, end_ioas_id + 4 end
+      local end_hwpt_id = end_ioas_id + 4
+      if want then
+        local t = open(70, q, end_hwpt_id, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if w1 > 0 then t:add(f.cpr_name, range(q + 5, w1)) end
+          t:add(f.cpr_devid, range(q + end_name, 4))
+          t:add(f.cpr_ioas_id, range(q + end_devid, 4))
+          t:add(f.cpr_hwpt_id, range(q + end_ioas_id, 4))
+          t:append_text(", " .. format("vfio device %s", text(v_name)))
+        end
+      end
+      if h0_1 > 1 then report(86, format("an element begins with %s", dec(h0_1))) end
+      seen[70] = seen[70] + 1
+      if infos < MAX_INFOS then inform(format("vfio device %s", text(v_name))) end
+      state = 4
+      do return q + end_hwpt_id end
+    until true
+  end,
+  -- over: Nothing follows.
+  [5] = function(s, q, m)
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:107)
+    return fault(90, q, "octets behind the end of the CPR state")
+  end,
+}
+
+stream_cpr.bodies = {
+}
+stream_cpr.scans = {
+}
+stream_cpr.resync = {
+}
+
+stream_cpr.page_runs = {
+}
+stream_cpr.record_runs = {
+}
+
+function stream_cpr.tally() return "" end
+
 shared_registers = {
   over = 0,
   page_size = function() return pref.page_size == 0 and 0x1000 or pref.page_size end,
@@ -5139,6 +5426,15 @@ channels = {
         c9 = c8
       end
       if not (c9) then return false end
+      return true
+    end,
+  },
+  { name = "cpr", label = "CPR state", joins = false,
+    forward = stream_cpr, reverse = nil,
+    first = function(s, q, m)
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0x51435052) then return false end
       return true
     end,
   },

@@ -43,6 +43,7 @@ COUNTS_ALL_OCTETS_SINCE = (8, 2)
 COUNTS_ZERO_PAGES_ONCE_SINCE = (8, 1)
 VERSION_IN_MACHINE = re.compile(r"-(\d+)\.(\d+)$")
 MAIN = ("main", RECOVERY)
+PAGES = ("ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed")
 NO_MARK = "a synchronisation of the dirty bitmap leaves no mark on the wire"
 
 Told = tuple[Any, str]
@@ -54,7 +55,7 @@ def result(migration: Migration, counts: Mapping[str, int]) -> dict[str, Any]:
     told: dict[str, Told] = {
         "ram.normal": pages(migration, counts.get("ram.normal", 0)),
         "ram.duplicate": duplicate(migration, counts),
-        "ram.transferred": transferred(migration),
+        "ram.transferred": transferred(migration, counts),
         "ram.postcopy-requests": requests(migration, counts.get("ram.postcopy-requests", 0)),
         "ram.dirty-sync-count": (None, NO_MARK),
         "status": status(migration),
@@ -166,7 +167,7 @@ def requests(migration: Migration, count: int) -> Told:
     return count, ""
 
 
-def transferred(migration: Migration) -> Told:
+def transferred(migration: Migration, counts: Mapping[str, int]) -> Told:
     """Give the octets that the source counted."""
     reason = missing(migration, "forward")
     if reason:
@@ -183,6 +184,8 @@ def transferred(migration: Migration) -> Told:
             None,
             f"a connection broke: octets in its buffers were counted, but perhaps not sent; {octets} without them",
         )
+    if migration.eof and migration.stored.started and not any(counts.get(name, 0) for name in PAGES):
+        return None, f"no page was sent, as with CPR, whose state counts, too, and is not here; {octets} without it"
     if at_least(COUNTS_ALL_OCTETS_SINCE, migration):
         return octets, ""
     return None, (

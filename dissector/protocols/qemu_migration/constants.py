@@ -223,6 +223,20 @@ MAPPED_RAM_FILE_OFFSET_ALIGNMENT = 1 << 20
 MAPPED_RAM_WORD = 64
 """Bits in a word of the bitmap: an unsigned long of a 64-bit host, which is all that QEMU supports by now."""
 
+QEMU_CPR_FILE_MAGIC = 0x51435052
+"""``QCPR``; migration/cpr.h."""
+
+QEMU_CPR_FILE_VERSION = 1
+
+CPR_FD_CARRIER = 0x20
+"""The octet that a file descriptor travels with; migration/qemu-file.c:qemu_file_put_fd()."""
+
+CPR_VFIO_DEVICES = b"CprState/vfio devices"
+"""The only subsection; migration/cpr.c, hw/vfio/cpr-iommufd.c."""
+
+CPR_NAME_MAX = 4096
+"""No block and no device has a longer name.  QEMU sets no limit."""
+
 MULTIFD_MAGIC = 0x11223344
 """Begins the initial packet and every other; migration/multifd.c."""
 
