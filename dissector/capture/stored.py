@@ -138,6 +138,8 @@ def stream_of(
         yield first
         yield from blocks
         return
+    if not len(view):
+        raise CaptureError(opened.name, "empty file", "was it written to its end?")
     at = place.offset or 0
     view = skipped(opened, view, at)
     if not known.begins(bytes(view[:HEAD])):

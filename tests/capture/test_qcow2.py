@@ -37,7 +37,9 @@ class Image:
 
         def put(data: bytes) -> int:
             at = len(clusters) * CLUSTER
-            clusters.extend(bytearray(data[i : i + CLUSTER].ljust(CLUSTER, b"\0")) for i in range(0, len(data), CLUSTER))
+            clusters.extend(
+                bytearray(data[i : i + CLUSTER].ljust(CLUSTER, b"\0")) for i in range(0, len(data), CLUSTER)
+            )
             return at
 
         entries = b""
