@@ -5148,9 +5148,9 @@ stream_cpr.states = {
       local p2 = byte(s, q + p1 + 9)
       if not (p2 == 32) then break end
       local w3 = byte(s, q)
-      if q + 5 + p1 - 1 > m then return nil, 5 + p1 end
-      local v_name = sub(s, q + 5, q + 5 + p1 - 1)
-      local end_name = 5 + p1
+      if q + 5 + (p1 > 0x1000 and 0 or p1) - 1 > m then return nil, 5 + (p1 > 0x1000 and 0 or p1) end
+      local v_name = sub(s, q + 5, q + 5 + (p1 > 0x1000 and 0 or p1) - 1)
+      local end_name = 5 + (p1 > 0x1000 and 0 or p1)
       if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
       local end_id = end_name + 4
       if q + end_id + 1 - 1 > m then return nil, end_id + 1 end
@@ -5160,7 +5160,7 @@ stream_cpr.states = {
         if t then
           t:add(f.cpr_more, range(q, 1))
           t:add(f.cpr_namelen, range(q + 1, 4))
-          if p1 > 0 then t:add(f.cpr_name, range(q + 5, p1)) end
+          if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
           t:add(f.cpr_id, range(q + end_name, 4))
           t:add(f.cpr_carrier, range(q + end_id, 1))
           t:append_text(" " .. format("%s", text(v_name)))
@@ -5180,9 +5180,9 @@ stream_cpr.states = {
       local p2 = byte(s, q + p1 + 9)
       if not (p2 == 0) then break end
       local w3 = byte(s, q)
-      if q + 5 + p1 - 1 > m then return nil, 5 + p1 end
-      local v_name = sub(s, q + 5, q + 5 + p1 - 1)
-      local end_name = 5 + p1
+      if q + 5 + (p1 > 0x1000 and 0 or p1) - 1 > m then return nil, 5 + (p1 > 0x1000 and 0 or p1) end
+      local v_name = sub(s, q + 5, q + 5 + (p1 > 0x1000 and 0 or p1) - 1)
+      local end_name = 5 + (p1 > 0x1000 and 0 or p1)
       if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
       local end_id = end_name + 4
       if q + end_id + 4 - 1 > m then return nil, end_id + 4 end
@@ -5193,7 +5193,7 @@ stream_cpr.states = {
         if t then
           t:add(f.cpr_more, range(q, 1))
           t:add(f.cpr_namelen, range(q + 1, 4))
-          if p1 > 0 then t:add(f.cpr_name, range(q + 5, p1)) end
+          if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
           t:add(f.cpr_id, range(q + end_name, 4))
           t:add(f.cpr_fd, range(q + end_id, 4))
           t:append_text(", " .. format("fd %s %s", text(v_name), dec(w5)))
@@ -5289,9 +5289,9 @@ stream_cpr.states = {
     repeat
       if q + 4 > m then return nil, 5 end
       local w1 = u32(s, q + 1)
-      if q + 5 + w1 - 1 > m then return nil, 5 + w1 end
-      local v_name = sub(s, q + 5, q + 5 + w1 - 1)
-      local end_name = 5 + w1
+      if q + 5 + (w1 > 0x1000 and 0 or w1) - 1 > m then return nil, 5 + (w1 > 0x1000 and 0 or w1) end
+      local v_name = sub(s, q + 5, q + 5 + (w1 > 0x1000 and 0 or w1) - 1)
+      local end_name = 5 + (w1 > 0x1000 and 0 or w1)
       if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
       local end_devid = end_name + 4
       if q + end_devid + 4 - 1 > m then return nil, end_devid + 4 end
@@ -5303,7 +5303,7 @@ stream_cpr.states = {
         if t then
           t:add(f.cpr_more, range(q, 1))
           t:add(f.cpr_namelen, range(q + 1, 4))
-          if w1 > 0 then t:add(f.cpr_name, range(q + 5, w1)) end
+          if w1 > 0x1000 and 0 or w1 > 0 then t:add(f.cpr_name, range(q + 5, w1 > 0x1000 and 0 or w1)) end
           t:add(f.cpr_devid, range(q + end_name, 4))
           t:add(f.cpr_ioas_id, range(q + end_devid, 4))
           t:add(f.cpr_hwpt_id, range(q + end_ioas_id, 4))

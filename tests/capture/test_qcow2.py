@@ -58,8 +58,8 @@ class Image:
             entries += entry + bytes(-len(entry) % 8)
         table = put(entries)
         size = self.disk if self.extra < 16 else 0
-        head = (b"QFI\xfb", self.version, self.cluster_bits, size, self.encrypted, len(self.snapshots), table)
-        clusters[0][:80] = struct.pack(">4sI12xIQI24xIQQ", *head, self.features)
+        values = (b"QFI\xfb", self.version, self.cluster_bits, size, self.encrypted, len(self.snapshots), table)
+        clusters[0][:80] = struct.pack(">4sI12xIQI24xIQQ", *values, self.features)
         return b"".join(clusters)
 
 

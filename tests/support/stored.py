@@ -21,7 +21,7 @@ class Recorded:
 
     @property
     def path(self) -> Path:
-        return FILES / self.sidecar["file"]
+        return FILES / str(self.sidecar["file"])
 
     @property
     def place(self) -> list[str]:

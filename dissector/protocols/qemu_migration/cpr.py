@@ -24,9 +24,16 @@ from typing import Any
 
 from scapy.fields import ByteField, FieldLenField, IntField, StrLenField, XByteField, XIntField
 
-from ...declare import F
+from ...declare import F, iif
 from ..pdu import Pdu
-from .constants import CPR_FD_CARRIER, CPR_VFIO_DEVICES, QEMU_CPR_FILE_MAGIC, QEMU_CPR_FILE_VERSION, SectionType
+from .constants import (
+    CPR_FD_CARRIER,
+    CPR_NAME_MAX,
+    CPR_VFIO_DEVICES,
+    QEMU_CPR_FILE_MAGIC,
+    QEMU_CPR_FILE_VERSION,
+    SectionType,
+)
 from .section import section_type
 
 __all__ = ["CprFd", "CprFdNumber", "CprHeader", "CprListEnd", "CprVfioDevice", "CprVfioDevices"]
@@ -61,11 +68,11 @@ class CprHeader(_Cpr):
 
 
 def element() -> list[Any]:
-    """What an element of either list begins with."""
+    """What an element of either list begins with; a length that no name has is taken for that of none."""
     return [
         ByteField("more", 1),
         FieldLenField("namelen", None, fmt="!I", length_of="name"),
-        StrLenField("name", b"\0", length_from=F.namelen),
+        StrLenField("name", b"\0", length_from=iif(F.namelen > CPR_NAME_MAX, 0, F.namelen)),
     ]
 
 
