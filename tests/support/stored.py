@@ -32,6 +32,11 @@ class Recorded:
     def is_image(self) -> bool:
         return ".qcow2." in self.path.name
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether the guest did not run while it was written."""
+        return "-S" in self.sidecar["source"]["arguments"] or any('"stop"' in step for step in self.sidecar["steps"])
+
     def plain(self, folder: Path) -> Path:
         """The file as it can be read: an image is none while it is compressed."""
         if not self.is_image:
