@@ -232,6 +232,7 @@ local experts = {
   ProtoExpert.new("qmig.expert.xbzrle_run", "Failed to load XBZRLE page - decode error!", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.mapped_version", "Migration mapped-ram capability version not supported (expected <= 1, got \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.mapped_page_size", "Migration mapped-ram header has invalid page_size \226\128\166 (expected \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_ignore_shared", "releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock \226\128\166 pages, region has bad alignment)", expert.group.PROTOCOL, expert.severity.NOTE),
   ProtoExpert.new("qmig.expert.mapped_alignment", "Error reading ramblock \226\128\166 pages, region has bad alignment", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.mapped_offset", "mapped-ram pages at 0x\226\128\166, which is no multiple of 0x100000", expert.group.PROTOCOL, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.mapped_order", "mapped-ram pages at 0x\226\128\166 are not behind their bitmap at 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -282,9 +283,9 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "mapped_version", "mapped_page_size", "mapped_alignment", "mapped_offset", "mapped_order", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "cpr_version", "cpr_magic", "cpr_name", "cpr_more", "cpr_fd", "cpr_subsection_version", "cpr_subsection", "cpr_trailing", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "mapped_version", "mapped_page_size", "mapped_ignore_shared", "mapped_alignment", "mapped_offset", "mapped_order", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "cpr_version", "cpr_magic", "cpr_name", "cpr_more", "cpr_fd", "cpr_subsection_version", "cpr_subsection", "cpr_trailing", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 91, lost = 92, resync = 93, truncated = 94, short_region = 95, overrun = 96, depth = 97, map_full = 98, too_long = 99 }
+local FINDING = { gap = 92, lost = 93, resync = 94, truncated = 95, short_region = 96, overrun = 97, depth = 98, map_full = 99, too_long = 100 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
@@ -1731,7 +1732,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w5 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(98, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1834,7 +1835,7 @@ stream_main.states = {
       if not (w2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w3 = u32(s, q + 5)
-      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(98, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -2576,7 +2577,7 @@ stream_main.states = {
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(98, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(29, q, 12, 0)
         if t then
@@ -2900,7 +2901,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(98, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, 11, 0)
         if t then
@@ -2952,7 +2953,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(98, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, end_length, 0)
         if t then
@@ -3379,14 +3380,14 @@ stream_main.states = {
   end,
   -- mapped_header: Behind an entry of the block list.
   [20] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:93)
+    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:102)
     repeat
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       if not (p1 > 1) then break end
       do return fault(55, q, format("Migration mapped-ram capability version not supported (expected <= 1, got %s)", dec(p1))) end
     until true
-    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:94)
+    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:103)
     repeat
       if not (R.ignore_shared == 1) then break end
       if q + 15 > m then return nil, 16 end
@@ -3407,10 +3408,12 @@ stream_main.states = {
           t:add(f.mapped_page_size, range(q + 4, 8))
           t:add(f.mapped_bitmap_offset, range(q + 12, 8))
           t:add(f.mapped_pages_offset, range(q + 20, 8))
+          if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
           t:append_text(", " .. "not stored")
         end
       end
       if not (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) or R.mapped_page_size ~= 0 and w6 ~= R.mapped_page_size then report(56, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(w6), dec(C.page_size))) end
+      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(57, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
       seen[44] = seen[44] + 1
       if infos < MAX_INFOS then inform("not stored") end
       C.page_size = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and w6 or C.page_size shared_changed = true
@@ -3418,7 +3421,7 @@ stream_main.states = {
       state = 18
       do return q + 28 end
     until true
-    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:102)
+    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:112)
     repeat
       if q + 15 > m then return nil, 16 end
       local p1 = u32(s, q + 12)
@@ -3440,12 +3443,14 @@ stream_main.states = {
           t:add(f.mapped_page_size, range(q + 4, 8))
           t:add(f.mapped_bitmap_offset, range(q + 12, 8))
           t:add(f.mapped_pages_offset, range(q + 20, 8))
+          if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
           t:append_text(", " .. format("mapped-ram at 0x%s", hex(w8, 0)))
         end
       end
       if not (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) or R.mapped_page_size ~= 0 and p4 ~= R.mapped_page_size then report(56, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(p4), dec(C.page_size))) end
-      if w8 % C.page_size ~= 0 then report(57, format("Error reading ramblock %s pages, region has bad alignment", text(R.mapped_block))) end
-      if w8 % 0x100000 ~= 0 then report(58, format("mapped-ram pages at 0x%s, which is no multiple of 0x100000", hex(w8, 0))) end
+      if w8 % C.page_size ~= 0 then report(58, format("Error reading ramblock %s pages, region has bad alignment", text(R.mapped_block))) end
+      if w8 % 0x100000 ~= 0 then report(59, format("mapped-ram pages at 0x%s, which is no multiple of 0x100000", hex(w8, 0))) end
+      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(57, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
       seen[44] = seen[44] + 1
       if infos < MAX_INFOS then inform(format("mapped-ram at 0x%s", hex(w8, 0))) end
       C.page_size = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size shared_changed = true
@@ -3455,7 +3460,7 @@ stream_main.states = {
       state = 21
       do return q + 28 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:115)
+    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:126)
     repeat
       if q + 23 > m then return nil, 24 end
       local p1 = u32(s, q + 20)
@@ -3463,22 +3468,23 @@ stream_main.states = {
       local p2 = u32(s, q + 24)
       local p3 = u32(s, q + 12)
       local p4 = u32(s, q + 16)
-      do return fault(59, q, format("mapped-ram pages at 0x%s are not behind their bitmap at 0x%s", hex(p1 * 4294967296.0 + p2, 0), hex(p3 * 4294967296.0 + p4, 0))) end
+      do return fault(60, q, format("mapped-ram pages at 0x%s are not behind their bitmap at 0x%s", hex(p1 * 4294967296.0 + p2, 0), hex(p3 * 4294967296.0 + p4, 0))) end
     until true
   end,
   -- mapped_bitmap: Which pages are stored.
   [21] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:121)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:132)
     repeat
       if not (R.mapped_bitmap == 0) then break end
       state = 22
       do return q end
     until true
-    -- mapped-ram bitmap  (dissector/protocols/qemu_migration/stream_mapped_ram.py:122)
+    -- mapped-ram bitmap  (dissector/protocols/qemu_migration/stream_mapped_ram.py:133)
     if want then
       local t = open(45, q, 0, R.mapped_bitmap)
       if t then
         show_payload(t, f.mapped_bitmap, q, R.mapped_bitmap)
+        if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
       end
     end
     seen[45] = seen[45] + 1
@@ -3488,13 +3494,13 @@ stream_main.states = {
   end,
   -- mapped_hole: What the alignment of the pages leaves free.
   [22] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:128)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:139)
     repeat
       if not (R.mapped_hole == 0) then break end
       state = 23
       do return q end
     until true
-    -- mapped-ram hole  (dissector/protocols/qemu_migration/stream_mapped_ram.py:129)
+    -- mapped-ram hole  (dissector/protocols/qemu_migration/stream_mapped_ram.py:140)
     if want then
       local t = open(46, q, 0, R.mapped_hole)
       if t then
@@ -3508,17 +3514,18 @@ stream_main.states = {
   end,
   -- mapped_pages: The pages of a block.
   [23] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:135)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:146)
     repeat
       if not (R.mapped_pages == 0) then break end
       state = 18
       do return q end
     until true
-    -- mapped-ram pages  (dissector/protocols/qemu_migration/stream_mapped_ram.py:136)
+    -- mapped-ram pages  (dissector/protocols/qemu_migration/stream_mapped_ram.py:147)
     if want then
       local t = open(47, q, 0, R.mapped_pages)
       if t then
         show_payload(t, f.mapped_pages, q, R.mapped_pages)
+        if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
       end
     end
     seen[47] = seen[47] + 1
@@ -4038,10 +4045,10 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(60, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w2, w3) % 4294967296 % C.page_size ~= 0 then report(61, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w2, 0), dec(w3))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(62, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w2 + w3 > (recall(C.lengths, R.block) or -1) then report(63, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w2, 0), hex(w3, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      if C.whole == 1 and R.block == "" then report(61, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w2, w3) % 4294967296 % C.page_size ~= 0 then report(62, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w2, 0), dec(w3))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(63, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w2 + w3 > (recall(C.lengths, R.block) or -1) then report(64, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w2, 0), hex(w3, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
       seen[48] = seen[48] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w2, 0))) end
@@ -4075,9 +4082,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(61, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(62, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, v_block) or -1) then report(63, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(62, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(63, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, v_block) or -1) then report(64, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
       seen[49] = seen[49] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w3, 0))) end
@@ -4120,7 +4127,7 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(64, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if C.whole == 1 and C.return_path == 0 then report(65, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[50] = seen[50] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w2, 0))) end
       state = 1
@@ -4143,8 +4150,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(65, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(64, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if w2 ~= 0 then report(66, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(65, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[51] = seen[51] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
@@ -4179,8 +4186,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(66, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(67, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w3, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(67, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(68, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w3, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
       seen[52] = seen[52] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
       pass_over(q + end_size, w3, f.rp_bitmap)
@@ -4205,7 +4212,7 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w2)))
         end
       end
-      if w2 ~= 1 then report(68, format("illegal resume_ack value %s", dec(w2))) end
+      if w2 ~= 1 then report(69, format("illegal resume_ack value %s", dec(w2))) end
       seen[53] = seen[53] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w2))) end
       state = 1
@@ -4224,7 +4231,7 @@ stream_return_path.states = {
           t:add(f.rp_length, range(q + 2, 2))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(64, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if C.whole == 1 and C.return_path == 0 then report(65, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[54] = seen[54] + 1
       if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
       state = 1
@@ -4248,7 +4255,7 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p1 <= 512 then report(69, format("Req_Page_id with length %s expecting %s", dec(p1), dec(p2 + 13))) end
+      if p1 <= 512 then report(70, format("Req_Page_id with length %s expecting %s", dec(p1), dec(p2 + 13))) end
       seen[55] = seen[55] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
@@ -4268,11 +4275,11 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if not (h0_2 >= 1 and h0_2 <= 7) then report(70, format("Received invalid message 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if (h0_2 == 1 or h0_2 == 2 or h0_2 == 4 or h0_2 == 6 or h0_2 == 7) and w1 ~= (h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0) then report(71, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1), dec(h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0))) end
-      if (h0_2 == 3 or h0_2 == 5) and w1 > 512 then report(72, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 <= 512 then report(69, format("Req_Page_id with length %s expecting %s", dec(w1), dec(13))) end
-      if h0_2 == 5 and w1 <= 512 then report(73, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      if not (h0_2 >= 1 and h0_2 <= 7) then report(71, format("Received invalid message 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if (h0_2 == 1 or h0_2 == 2 or h0_2 == 4 or h0_2 == 6 or h0_2 == 7) and w1 ~= (h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0) then report(72, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1), dec(h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0))) end
+      if (h0_2 == 3 or h0_2 == 5) and w1 > 512 then report(73, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 <= 512 then report(70, format("Req_Page_id with length %s expecting %s", dec(w1), dec(13))) end
+      if h0_2 == 5 and w1 <= 512 then report(74, "MIG_RP_MSG_RECV_BITMAP missing block name") end
       seen[55] = seen[55] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
@@ -4294,7 +4301,7 @@ stream_return_path.states = {
           t:add(f.rp_bitmap_end, range(q, 8))
         end
       end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(74, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(75, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
       seen[56] = seen[56] + 1
       state = 1
       do return q + 8 end
@@ -4462,14 +4469,14 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(75, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      if w1 ~= 1 then report(76, format("multifd: received packet version %s, expected 1", dec(w1))) end
       seen[57] = seen[57] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       state = 2
       do return q + 64 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:99)
-    return fault(76, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    return fault(77, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
@@ -4509,8 +4516,8 @@ stream_multifd.states = {
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(75, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if w4 == 0 then report(77, "multifd: received empty device state packet") end
+      if w2 ~= 1 then report(76, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if w4 == 0 then report(78, "multifd: received empty device state packet") end
       seen[58] = seen[58] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       pass_over(q + 276, w4, f.multifd_data)
@@ -4533,7 +4540,7 @@ stream_multifd.states = {
       local w7 = u64(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
-      if too_deep(4) then return fault(97, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(98, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(59, q, 320, 0)
         if t then
@@ -4559,9 +4566,9 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(75, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(78, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(79, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      if w4 ~= 1 then report(76, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(79, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(80, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
       seen[59] = seen[59] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
@@ -4580,7 +4587,7 @@ stream_multifd.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:135)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(76, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(77, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:136)
     repeat
@@ -4588,7 +4595,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(80, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(81, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
     repeat
@@ -4596,7 +4603,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(81, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(82, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
@@ -4612,7 +4619,7 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(82, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      if C.listed == 1 and w1 >= C.largest_block then report(83, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
       seen[60] = seen[60] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
@@ -4630,7 +4637,7 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(82, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      if C.listed == 1 and w1 >= C.largest_block then report(83, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
       seen[61] = seen[61] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
@@ -5107,14 +5114,14 @@ stream_cpr.states = {
           t:append_text(", " .. "CPR state")
         end
       end
-      if w1 ~= 1 then report(83, format("Unsupported migration stream version %s", dec(w1))) end
+      if w1 ~= 1 then report(84, format("Unsupported migration stream version %s", dec(w1))) end
       seen[65] = seen[65] + 1
       if infos < MAX_INFOS then inform("CPR state") end
       state = 2
       do return q + 8 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:54)
-    return fault(84, q, format("Not a migration stream (bad magic %s)", hex(h0_4, 0)))
+    return fault(85, q, format("Not a migration stream (bad magic %s)", hex(h0_4, 0)))
   end,
   -- fds: File descriptors, up to the end of their list.
   [2] = function(s, q, m)
@@ -5138,7 +5145,7 @@ stream_cpr.states = {
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
       if not (p1 > 0x1000) then break end
-      do return fault(85, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+      do return fault(86, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
     until true
     -- CPR fd  (dissector/protocols/qemu_migration/stream_cpr.py:62)
     repeat
@@ -5166,7 +5173,7 @@ stream_cpr.states = {
           t:append_text(" " .. format("%s", text(v_name)))
         end
       end
-      if w3 > 1 then report(86, format("an element begins with %s", dec(w3))) end
+      if w3 > 1 then report(87, format("an element begins with %s", dec(w3))) end
       seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("fd %s", text(v_name))) end
       state = 2
@@ -5199,14 +5206,14 @@ stream_cpr.states = {
           t:append_text(", " .. format("fd %s %s", text(v_name), dec(w5)))
         end
       end
-      if w3 > 1 then report(86, format("an element begins with %s", dec(w3))) end
+      if w3 > 1 then report(87, format("an element begins with %s", dec(w3))) end
       seen[68] = seen[68] + 1
       if infos < MAX_INFOS then inform(format("fd %s %s", text(v_name), dec(w5))) end
       state = 2
       do return q + end_fd end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:74)
-    return fault(87, q, "no file descriptor where one has to be")
+    return fault(88, q, "no file descriptor where one has to be")
   end,
   -- behind_fds: Behind the file descriptors: the end, up to 10.0, or the devices.
   [3] = function(s, q, m)
@@ -5237,7 +5244,7 @@ stream_cpr.states = {
           t:append_text(", " .. "vfio devices")
         end
       end
-      if w4 % 256 > 1 then report(88, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      if w4 % 256 > 1 then report(89, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
       seen[69] = seen[69] + 1
       if infos < MAX_INFOS then inform("vfio devices") end
       state = 4
@@ -5256,10 +5263,10 @@ stream_cpr.states = {
       if not (p3 == "CprState") then break end
       if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
-      do return fault(89, q, format("VM subsection '%s' in 'CprState' does not exist", text(p4))) end
+      do return fault(90, q, format("VM subsection '%s' in 'CprState' does not exist", text(p4))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:95)
-    return fault(90, q, "octets behind the end of the CPR state")
+    return fault(91, q, "octets behind the end of the CPR state")
   end,
   -- devices: Devices, up to the end of their list.
   [4] = function(s, q, m)
@@ -5283,7 +5290,7 @@ stream_cpr.states = {
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
       if not (p1 > 0x1000) then break end
-      do return fault(85, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+      do return fault(86, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
     until true
     -- CPR vfio device  (dissector/protocols/qemu_migration/stream_cpr.py:103)
     repeat
@@ -5310,7 +5317,7 @@ stream_cpr.states = {
           t:append_text(", " .. format("vfio device %s", text(v_name)))
         end
       end
-      if h0_1 > 1 then report(86, format("an element begins with %s", dec(h0_1))) end
+      if h0_1 > 1 then report(87, format("an element begins with %s", dec(h0_1))) end
       seen[70] = seen[70] + 1
       if infos < MAX_INFOS then inform(format("vfio device %s", text(v_name))) end
       state = 4
@@ -5320,7 +5327,7 @@ stream_cpr.states = {
   -- over: Nothing follows.
   [5] = function(s, q, m)
     -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:107)
-    return fault(90, q, "octets behind the end of the CPR state")
+    return fault(91, q, "octets behind the end of the CPR state")
   end,
 }
 

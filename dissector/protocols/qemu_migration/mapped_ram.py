@@ -50,8 +50,8 @@ class MappedRamHeader(_Mapped):
     Errors: "Could not read whole mapped-ram migration header (expected %zd, got %zd bytes)", "Migration mapped-ram
     capability version not supported (expected <= %d, got %d)", "Migration mapped-ram header has invalid page_size %lu
     (expected %d)" (11.1; 10.0 goes by the header's), "Error reading ramblock %s pages, region has bad alignment".
-    Both offsets are 0, and nothing follows, for a block that x-ignore-shared leaves out (11.0; from 9.0 to 10.2 such
-    a migration fails at its end).
+    Both offsets are 0, and nothing follows, for a block that x-ignore-shared leaves out (11.0).  From 9.0 to 10.2 a
+    migration with such a block fails at its end, and one without is written like this and cannot be loaded.
     migration/ram.c:mapped_ram_read_header(), parse_ramblock_mapped_ram() (10.0), since 9.0.
     """
 

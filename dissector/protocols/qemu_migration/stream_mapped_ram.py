@@ -14,14 +14,14 @@ bitmap directly behind the header and the pages behind the bitmap.  A header tha
 
 from __future__ import annotations
 
-from ...declare import E, F, P, Rule, S, State, both, either, iif, not_, peek, text
+from ...declare import E, F, Note, P, Rule, S, State, both, either, iif, not_, peek, text
 from .constants import (
     MAPPED_RAM_FILE_OFFSET_ALIGNMENT,
     MAPPED_RAM_HDR_VERSION,
     MAPPED_RAM_WORD,
     TARGET_PAGE_SIZES,
 )
-from .findings import error, warn
+from .findings import error, note, warn
 from .mapped_ram import MappedRamBitmap, MappedRamHeader, MappedRamHole, MappedRamPages
 from .parameters import AUTO
 
@@ -81,12 +81,21 @@ ODD_ALIGNMENT = warn(
     F.pages_offset,
     when=F.pages_offset % MAPPED_RAM_FILE_OFFSET_ALIGNMENT != 0,
 )
+OLD_READER = note(
+    "mapped_ignore_shared",
+    "releases 9.0 to 10.2 cannot load this: they take the address for the header "
+    "(Error reading ramblock %s pages, region has bad alignment)",
+    S.mapped_block,
+    when=both(S.ignore_shared == 1, S.mapped_page_size == 0),
+)
 OUT_OF_ORDER = error(
     "mapped_order",
     "mapped-ram pages at 0x%x are not behind their bitmap at 0x%x",
     PAGES_AHEAD,
     BITMAP_AHEAD,
 )
+
+BLOCK = Note("ram.block", "RAM block", S.mapped_block, type="string", when=S.mapped_block != b"")
 
 HEADER = State(
     "mapped_header",
@@ -95,7 +104,8 @@ HEADER = State(
         MappedRamHeader,
         when=both(S.ignore_shared == 1, BITMAP_AHEAD == 0, PAGES_AHEAD == 0),
         goto="blocks",
-        findings=(BAD_PAGE_SIZE,),
+        findings=(BAD_PAGE_SIZE, OLD_READER),
+        notes=(BLOCK,),
         do=((S.page_size, NEW_PAGE_SIZE), (S.mapped_page_size, S.page_size)),
         info="not stored",
     ),
@@ -103,7 +113,8 @@ HEADER = State(
         MappedRamHeader,
         when=IN_ORDER,
         goto="mapped_bitmap",
-        findings=(BAD_PAGE_SIZE, BAD_ALIGNMENT, ODD_ALIGNMENT),
+        findings=(BAD_PAGE_SIZE, BAD_ALIGNMENT, ODD_ALIGNMENT, OLD_READER),
+        notes=(BLOCK,),
         do=(
             (S.page_size, NEW_PAGE_SIZE),
             (S.mapped_page_size, S.page_size),
@@ -119,7 +130,7 @@ HEADER = State(
 BITMAP = State(
     "mapped_bitmap",
     Rule(goto="mapped_hole", when=S.mapped_bitmap == 0),
-    Rule(MappedRamBitmap, goto="mapped_hole"),
+    Rule(MappedRamBitmap, goto="mapped_hole", notes=(BLOCK,)),
     doc="Which pages are stored.",
 )
 
@@ -133,7 +144,7 @@ HOLE = State(
 PAGES = State(
     "mapped_pages",
     Rule(goto="blocks", when=S.mapped_pages == 0),
-    Rule(MappedRamPages, goto="blocks"),
+    Rule(MappedRamPages, goto="blocks", notes=(BLOCK,)),
     doc="The pages of a block.",
 )
 
