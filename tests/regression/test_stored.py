@@ -14,6 +14,7 @@ from dissector.cli import main
 from dissector.decode import PduSeen, Recognised
 from dissector.reading import Reading as FileReading
 from dissector.tshark import Tshark
+from tests.qemu_migration.vectors import directions
 from tests.regression.test_readers import on_the_wire
 from tests.support.readers import (
     Key,
@@ -27,6 +28,7 @@ from tests.support.readers import (
     wireshark,
 )
 from tests.support.stored import RECORDED, Recorded
+from tests.support.wire import Cutter, Damage, cut, fixed, random_sizes, reorder, write_capture
 
 
 @pytest.fixture(params=RECORDED, ids=str)
@@ -86,3 +88,29 @@ def test_stored_and_wrapped(recorded: Recorded, wrapped: Path, tmp_path: Path) -
 
     assert not difference(pdus, decoded(wrapped).pdus)
     assert [at, 0] == reading.wires[0].octets
+
+
+def small(name: str) -> bytes:
+    """The octets of a direction among the vectors, by what it is about."""
+    return next(d.octets for d in directions() if d.about.startswith(name))
+
+
+@pytest.mark.needs_tshark
+@pytest.mark.parametrize(
+    "about",
+    ["pages at an ordinary page's boundary", "a block that x-ignore-shared leaves out", "the header tells the target"],
+)
+@pytest.mark.parametrize("cutter", [fixed(7), fixed(4096), random_sizes(5, 1, 900)], ids=["7", "4096", "random"])
+@pytest.mark.parametrize("damage", [None, reorder(1)], ids=["in order", "reordered"])
+def test_any_segmentation(  # noqa: PLR0917  fixtures and parameters
+    about: str, cutter: Cutter, damage: Damage | None, tshark: Tshark, plugin: Path, tmp_path: Path
+) -> None:
+    """PDUs that are nothing but a payload begin wherever a segment does."""
+    capture = tmp_path / "small.pcap"
+    segments = list(cut(small(about), cutter))
+    write_capture(capture, [segments[0], *(damage(segments[1:]) if damage else segments[1:])])
+
+    ours = decoded(capture)
+
+    assert any(pdu.name == "MappedRamPages" for pdu in ours.pdus[0, 0])
+    assert not difference(ours.pdus, wireshark(capture, tshark, plugin, two_pass=True, read_filter="tcp").pdus)
