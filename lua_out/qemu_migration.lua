@@ -9,12 +9,16 @@
 --   dissector/protocols/qemu_migration/colo.py
 --   dissector/protocols/qemu_migration/command.py
 --   dissector/protocols/qemu_migration/configuration.py
+--   dissector/protocols/qemu_migration/cpr.py
+--   dissector/protocols/qemu_migration/mapped_ram.py
 --   dissector/protocols/qemu_migration/multifd.py
 --   dissector/protocols/qemu_migration/premerge.py
 --   dissector/protocols/qemu_migration/ram.py
 --   dissector/protocols/qemu_migration/return_path.py
 --   dissector/protocols/qemu_migration/section.py
 --   dissector/protocols/qemu_migration/stream_command.py
+--   dissector/protocols/qemu_migration/stream_cpr.py
+--   dissector/protocols/qemu_migration/stream_mapped_ram.py
 --   dissector/protocols/qemu_migration/stream_multifd.py
 --   dissector/protocols/qemu_migration/stream_premerge.py
 --   dissector/protocols/qemu_migration/stream_premerge_rp.py
@@ -128,6 +132,13 @@ f.premerge_start = ProtoField.uint64("qmig.premerge.start", "First page", base.H
 f.premerge_mask = ProtoField.uint32("qmig.premerge.mask", "Mask of pages", base.HEX)
 f.premerge_range_start = ProtoField.uint64("qmig.premerge.range_start", "First octet", base.HEX)
 f.premerge_end = ProtoField.uint64("qmig.premerge.end", "End", base.HEX)
+f.mapped_version = ProtoField.uint32("qmig.mapped.version", "Header version", base.DEC)
+f.mapped_page_size = ProtoField.uint64("qmig.mapped.page_size", "Target page size", base.DEC)
+f.mapped_bitmap_offset = ProtoField.uint64("qmig.mapped.bitmap_offset", "Offset of the bitmap in the file", base.HEX)
+f.mapped_pages_offset = ProtoField.uint64("qmig.mapped.pages_offset", "Offset of the pages in the file", base.HEX)
+f.mapped_bitmap = ProtoField.bytes("qmig.mapped.bitmap", "Bitmap")
+f.mapped_hole = ProtoField.bytes("qmig.mapped.hole", "Hole")
+f.mapped_pages = ProtoField.bytes("qmig.mapped.pages", "Pages")
 f.rp_type = ProtoField.uint16("qmig.rp.type", "Message", base.DEC, vs[4])
 f.rp_length = ProtoField.uint16("qmig.rp.length", "Length of payload", base.DEC)
 f.rp_start = ProtoField.uint64("qmig.rp.start", "Start", base.HEX)
@@ -167,6 +178,21 @@ f.multifd_zero_pages = ProtoField.uint32("qmig.multifd.zero_pages", "Zero pages"
 f.multifd_ramblock = ProtoField.string("qmig.multifd.ramblock", "RAM block")
 f.multifd_offset = ProtoField.uint64("qmig.multifd.offset", "Offset", base.HEX)
 f.multifd_unused = ProtoField.bytes("qmig.multifd.unused", "Unused")
+f.cpr_magic = ProtoField.uint32("qmig.cpr.magic", "Magic", base.HEX)
+f.cpr_version = ProtoField.uint32("qmig.cpr.version", "Version", base.DEC)
+f.cpr_more = ProtoField.uint8("qmig.cpr.more", "An element follows", base.DEC)
+f.cpr_namelen = ProtoField.uint32("qmig.cpr.namelen", "Length of name with NUL", base.DEC)
+f.cpr_name = ProtoField.string("qmig.cpr.name", "Name")
+f.cpr_id = ProtoField.uint32("qmig.cpr.id", "Id", base.DEC)
+f.cpr_carrier = ProtoField.uint8("qmig.cpr.carrier", "Carrier", base.HEX)
+f.cpr_fd = ProtoField.uint32("qmig.cpr.fd", "File descriptor", base.DEC)
+f.cpr_type = ProtoField.uint8("qmig.cpr.type", "Type", base.DEC, vs[1])
+f.cpr_idstr_length = ProtoField.uint8("qmig.cpr.idstr_length", "Length of name", base.DEC)
+f.cpr_idstr = ProtoField.string("qmig.cpr.idstr", "Subsection")
+f.cpr_version_id = ProtoField.uint32("qmig.cpr.version_id", "Subsection version", base.DEC)
+f.cpr_devid = ProtoField.uint32("qmig.cpr.devid", "Device id", base.DEC)
+f.cpr_ioas_id = ProtoField.uint32("qmig.cpr.ioas_id", "I/O address space", base.DEC)
+f.cpr_hwpt_id = ProtoField.uint32("qmig.cpr.hwpt_id", "Hardware page table", base.DEC)
 f.section_footers = ProtoField.string("qmig.section.footers", "Section footers")
 f.dialect = ProtoField.string("qmig.dialect", "Dialect")
 f.ram_page_size_origin = ProtoField.string("qmig.ram.page_size_origin", "Target page size is")
@@ -187,7 +213,6 @@ local experts = {
   ProtoExpert.new("qmig.expert.bad_page_bits", "target-page-bits \226\128\166 is not a target page size", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.subsection_unknown", "VM subsection '\226\128\166' in 'configuration' does not exist", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.capability_unknown", "Received unknown capability \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
-  ProtoExpert.new("qmig.expert.mapped_ram", "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded", expert.group.UNDECODED, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.section_unknown", "Unknown savevm section \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_version", "savevm: unsupported version \226\128\166 for 'ram' v4", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_version_old", "error while loading state for instance 0x\226\128\166 of device 'ram': version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -235,6 +260,12 @@ local experts = {
   ProtoExpert.new("qmig.expert.xbzrle_run", "Failed to load XBZRLE page - decode error!", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.postcopy_end_status", "CMD_POSTCOPY_END: error on source host (\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.discard_bits", "CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=\226\128\166 offset=\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_version", "Migration mapped-ram capability version not supported (expected <= 1, got \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_page_size", "Migration mapped-ram header has invalid page_size \226\128\166 (expected \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_ignore_shared", "releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock \226\128\166 pages, region has bad alignment)", expert.group.PROTOCOL, expert.severity.NOTE),
+  ProtoExpert.new("qmig.expert.mapped_alignment", "Error reading ramblock \226\128\166 pages, region has bad alignment", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_offset", "mapped-ram pages at 0x\226\128\166, which is no multiple of 0x100000", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.mapped_order", "mapped-ram pages at 0x\226\128\166 are not behind their bitmap at 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_no_previous_block", "MIG_RP_MSG_REQ_PAGES has no previous block", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_misaligned", "MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:\226\128\166 len: \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_request_block", "MIG_RP_MSG_REQ_PAGES has no block '\226\128\166'", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -258,6 +289,14 @@ local experts = {
   ProtoExpert.new("qmig.expert.multifd_normal_pages", "multifd: received packet with \226\128\166 non-zero pages, which exceeds maximum expected pages \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_zero_pages", "multifd: received packet with \226\128\166 zero pages, expected maximum \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_offset", "multifd: offset too long \226\128\166 (max \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_version", "Unsupported migration stream version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_magic", "Not a migration stream (bad magic \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_name", "a name of \226\128\166 octets, where 4096 are more than any name has", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_more", "an element begins with \226\128\166", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.cpr_fd", "no file descriptor where one has to be", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_subsection_version", "\226\128\166: incoming version_id \226\128\166 is too new for local version_id 1", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_subsection", "VM subsection '\226\128\166' in 'CprState' does not exist", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_trailing", "octets behind the end of the CPR state", expert.group.PROTOCOL, expert.severity.NOTE),
   ProtoExpert.new("qmig.expert.gap", "\226\128\166 octets are missing from the capture", expert.group.SEQUENCE, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.lost", "stream position lost, searching for a place to go on", expert.group.SEQUENCE, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.resync", "stream position found again", expert.group.SEQUENCE, expert.severity.NOTE),
@@ -274,17 +313,18 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_name", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_name", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "mapped_version", "mapped_page_size", "mapped_ignore_shared", "mapped_alignment", "mapped_offset", "mapped_order", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "cpr_version", "cpr_magic", "cpr_name", "cpr_more", "cpr_fd", "cpr_subsection_version", "cpr_subsection", "cpr_trailing", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 82, lost = 83, resync = 84, truncated = 85, short_region = 86, overrun = 87, depth = 88, map_full = 89, too_long = 90 }
+local FINDING = { gap = 95, lost = 96, resync = 97, truncated = 98, short_region = 99, overrun = 100, depth = 101, map_full = 102, too_long = 103 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
-local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, colo = 0, dialect = 0, release = 0 }
+local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, mapped_ram = 0, block_page_sizes = 0, colo = 0, dialect = 0, release = 0 }
 proto.prefs.page_size = Pref.enum("Target page size", 0, "Used until the stream tells: the configuration does for variable targets (Arm), POSTCOPY_ADVISE for all.", { { 1, "automatic, else 4096", 0 }, { 2, "1024", 1024 }, { 3, "2048", 2048 }, { 4, "4096", 4096 }, { 5, "8192", 8192 }, { 6, "16384", 16384 }, { 7, "32768", 32768 }, { 8, "65536", 65536 } }, false)
 proto.prefs.footers = Pref.enum("Section footers", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the first RAM section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.configuration = Pref.enum("Configuration section", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the file header.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.ignore_shared = Pref.enum("Capability x-ignore-shared", 0, "Adds an address to each RAM block; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
+proto.prefs.mapped_ram = Pref.enum("Capability mapped-ram", 0, "Gives each page a fixed place in a file; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.block_page_sizes = Pref.enum("Page sizes in the RAM block list", 0, "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.", { { 1, "automatic", 0 }, { 2, "of blocks with huge pages", 1 }, { 3, "never", 2 } }, false)
 proto.prefs.colo = Pref.enum("COLO", 0, "Whether checkpoints follow the migration; automatic looks behind the last section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.dialect = Pref.enum("Dialect", 0, "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the first command.", { { 1, "automatic", 0 }, { 2, "release", 1 }, { 3, "v5, the postcopy series before it was merged", 2 }, { 4, "v6, or v7, of that series", 3 }, { 5, "v4, of that series", 4 } }, false)
@@ -292,8 +332,8 @@ proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
 proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
-local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed" }
-local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages" }
+local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "CprHeader", "CprListEnd", "CprFd", "CprFdNumber", "CprVfioDevices", "CprVfioDevice" }
+local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "mapped-ram header", "mapped-ram bitmap", "mapped-ram hole", "mapped-ram pages", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "QEMU_CPR_FILE_MAGIC", "CPR list end", "CPR fd", "CPR fd number", "CprState/vfio devices", "CPR vfio device" }
 local counter_names = { "ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed", "ram.postcopy-requests" }
 local counter_labels = { "pages", "zero", "XBZRLE", "compressed", "" }
 
@@ -334,8 +374,9 @@ local function dec(v)
   return format("%.0f", v)
 end
 
-local function hex(v, width)
-  local s = v < 4294967296 and format("%x", v) or format("%x%08x", floor(v / 4294967296), v % 4294967296)
+local function hex(v, width, high)
+  high = high or floor(v / 4294967296)
+  local s = high == 0 and format("%x", v) or format("%x%08x", high, v % 4294967296)
   return #s < width and ("0"):rep(width - #s) .. s or s
 end
 
@@ -985,8 +1026,8 @@ end
 ----------------------------------------------------------------------------------------------------
 
 local stream_main = {
-  name = "main", last = 22,
-  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "page_sizes", "blocks_left", "discarded", "first_bit", "unpacked" },
+  name = "main", last = 26,
+  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "mapped_ram", "mapped_due", "mapped_block", "mapped_page_size", "mapped_bitmap", "mapped_hole", "mapped_pages", "page_sizes", "blocks_left", "discarded", "first_bit", "unpacked" },
   registers = {
     body_at = 0,
     block = "",
@@ -1000,6 +1041,13 @@ local stream_main = {
     unfinished = 0,
     capabilities = 0,
     ignore_shared = function() return pref.ignore_shared == 1 and 1 or 0 end,
+    mapped_ram = function() return pref.mapped_ram == 1 and 1 or 0 end,
+    mapped_due = 0,
+    mapped_block = "",
+    mapped_page_size = function() return pref.page_size end,
+    mapped_bitmap = 0,
+    mapped_hole = 0,
+    mapped_pages = 0,
     page_sizes = 0,
     blocks_left = 0,
     discarded = "",
@@ -1012,7 +1060,7 @@ table.insert(stream_main.scalars, "body_at")
 stream_main.states = {
   -- start: The first octets of a connection.
   [1] = function(s, q, m)
-    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:55)
+    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:62)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -1033,7 +1081,7 @@ stream_main.states = {
       state = 2
       do return q + 8 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:62)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:69)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1058,18 +1106,18 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:63)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:70)
     return fault(4, q, "Not a migration stream")
   end,
   -- configuration: Behind the file header.
   [2] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:69)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:76)
     repeat
       if not (pref.configuration == 2) then break end
       state = 5
       do return q end
     until true
-    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:70)
+    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:77)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1138,7 +1186,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:80)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:87)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -1147,7 +1195,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:81)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:88)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1156,18 +1204,18 @@ stream_main.states = {
       local p2 = u32(s, q + 1)
       do return fault(5, q, format("Failed to load configuration:name: %s octets, or no name of a machine", dec(p2))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:82)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:89)
     repeat
       if not (pref.configuration == 1) then break end
       do return fault(6, q, "Configuration section missing") end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:83)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:90)
     state = 5
     return q
   end,
   -- subsection: In-line subsections of the configuration; anything without its prefix belongs to nobody here.
   [3] = function(s, q, m)
-    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:89)
+    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:96)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1207,7 +1255,7 @@ stream_main.states = {
       state = 3
       do return q + end_bits end
     until true
-    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:99)
+    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:106)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1244,7 +1292,7 @@ stream_main.states = {
       state = 4
       do return q + end_count end
     until true
-    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:107)
+    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:114)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1279,7 +1327,7 @@ stream_main.states = {
       state = 3
       do return q + end_uuid end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:108)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:115)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1294,19 +1342,19 @@ stream_main.states = {
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
       do return fault(9, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:112)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:119)
     state = 5
     return q
   end,
   -- capability: The capabilities of configuration/capabilities, counted.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:118)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:125)
     repeat
       if not (R.capabilities == 0) then break end
       state = 3
       do return q end
     until true
-    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:119)
+    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:126)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1322,11 +1370,11 @@ stream_main.states = {
         end
       end
       if not (v_capability == "xbzrle" or v_capability == "rdma-pin-all" or v_capability == "auto-converge" or v_capability == "zero-blocks" or v_capability == "events" or v_capability == "postcopy-ram" or v_capability == "x-colo" or v_capability == "release-ram" or v_capability == "return-path" or v_capability == "pause-before-switchover" or v_capability == "multifd" or v_capability == "dirty-bitmaps" or v_capability == "postcopy-blocktime" or v_capability == "late-block-activate" or v_capability == "x-ignore-shared" or v_capability == "validate-uuid" or v_capability == "background-snapshot" or v_capability == "zero-copy-send" or v_capability == "postcopy-preempt" or v_capability == "switchover-ack" or v_capability == "dirty-limit" or v_capability == "mapped-ram" or v_capability == "compress" or v_capability == "block") then report(10, format("Received unknown capability %s", text(v_capability))) end
-      if v_capability == "mapped-ram" then report(11, "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded") end
       seen[6] = seen[6] + 1
       if infos < MAX_INFOS then inform(format("%s", text(v_capability))) end
       R.capabilities = R.capabilities - 1 > 0 and R.capabilities - 1 or 0 changed = true
       R.ignore_shared = (R.ignore_shared == 1 or v_capability == "x-ignore-shared" and pref.ignore_shared ~= 2) and 1 or 0 changed = true
+      R.mapped_ram = (R.mapped_ram == 1 or v_capability == "mapped-ram" and pref.mapped_ram ~= 2) and 1 or 0 changed = true
       state = 4
       do return q + end_capability end
     until true
@@ -1350,7 +1398,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -1390,8 +1438,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -1432,8 +1480,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -1460,7 +1508,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -1476,7 +1524,7 @@ stream_main.states = {
       if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      do return fault(15, q, format("Unable to read ID string for section %s", dec(p2))) end
+      do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
     -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:115)
     repeat
@@ -1521,7 +1569,7 @@ stream_main.states = {
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(16, q, "QEMU_VM_EOF while iterative devices are not at their end") end
+      do return fault(15, q, "QEMU_VM_EOF while iterative devices are not at their end") end
     until true
     -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
@@ -1546,7 +1594,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 5
@@ -1571,7 +1619,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(18, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -1597,7 +1645,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(19, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -1647,7 +1695,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(20, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1673,7 +1721,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(21, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1722,7 +1770,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(19, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -1754,8 +1802,8 @@ stream_main.states = {
           t:add(f.advise_target_page_size, range(q + 13, 8))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(19, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(22, format("target page size %s is not one that a target has", dec(w5))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -1784,7 +1832,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(19, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[20] = seen[20] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -1813,7 +1861,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1827,11 +1875,11 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(19, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if w5 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if w6 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
-      if p3 - (3 + p4) > 192 then report(25, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(26, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if p3 - (3 + p4) > 192 then report(24, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p3 - (p4 + 3) > 0 and p3 - (p4 + 3) or 0
@@ -1869,7 +1917,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(20, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
+      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -1903,7 +1951,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      report(21, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
+      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -1922,7 +1970,7 @@ stream_main.states = {
       if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w4 = u32(s, q + 5)
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -1933,9 +1981,9 @@ stream_main.states = {
           t:append_text(" " .. format("%s B", dec(w4)))
         end
       end
-      if w4 > 0x1000000 and pref.release == 2 then report(27, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 > 0x1000000 and pref.release ~= 2 then report(28, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 == 0 then report(29, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 and pref.release == 2 then report(26, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 > 0x1000000 and pref.release ~= 2 then report(27, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(28, "the package is empty: Input/output error (5)") end
       seen[23] = seen[23] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
       local inside = w4
@@ -1964,11 +2012,11 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w2 >= 1 and w2 <= 11) then report(30, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(31, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
-      if w2 == 3 then report(32, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
-      if w2 == 6 then report(33, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == 10 then report(34, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
+      if not (w2 >= 1 and w2 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2018,7 +2066,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(35, q, format("Unknown savevm section type %s", dec(p1))) end
+      do return fault(34, q, format("Unknown savevm section type %s", dec(p1))) end
     until true
   end,
   -- package: Between the sections of a package.
@@ -2040,7 +2088,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2080,8 +2128,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -2122,8 +2170,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -2150,7 +2198,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2166,7 +2214,7 @@ stream_main.states = {
       if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      do return fault(15, q, format("Unable to read ID string for section %s", dec(p2))) end
+      do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
     -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:128)
     repeat
@@ -2208,7 +2256,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 6
@@ -2233,7 +2281,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(18, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -2259,7 +2307,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(19, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -2309,7 +2357,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(20, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2335,7 +2383,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(21, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2384,7 +2432,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(19, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -2412,7 +2460,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
         end
       end
-      report(36, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
+      report(35, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2438,11 +2486,11 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w2 >= 1 and w2 <= 11) then report(30, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(31, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
-      if w2 == 3 then report(32, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
-      if w2 == 6 then report(33, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == 10 then report(34, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
+      if not (w2 >= 1 and w2 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2462,7 +2510,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(35, q, format("Unknown savevm section type %s", dec(p1))) end
+      do return fault(34, q, format("Unknown savevm section type %s", dec(p1))) end
     until true
   end,
   -- next: A section is complete.
@@ -2480,7 +2528,7 @@ stream_main.states = {
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:144)
-    return fault(37, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
+    return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
@@ -2518,8 +2566,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
-      if R.unfinished == 1 then report(38, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
+      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2554,8 +2602,8 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(38, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2589,8 +2637,8 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(38, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[25] = seen[25] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2769,13 +2817,13 @@ stream_main.states = {
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
     -- Device state  (dissector/protocols/qemu_migration/stream_section.py:175)
-    R.body_at = spos + q - 1 changed = true state = 23
+    R.body_at = spos + q - 1 changed = true state = 27
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
     -- Device state  (dissector/protocols/qemu_migration/stream_section.py:181)
-    R.body_at = spos + q - 1 changed = true state = 24
+    R.body_at = spos + q - 1 changed = true state = 28
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
@@ -2797,7 +2845,7 @@ stream_main.states = {
           if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
-      if w2 ~= R.section then report(39, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
+      if w2 ~= R.section then report(38, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
       seen[28] = seen[28] + 1
       C.footers = 1 shared_changed = true
       state = 7
@@ -2828,7 +2876,7 @@ stream_main.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:204)
     repeat
       if not (C.footers == 1) then break end
-      do return fault(40, q, format("Missing section footer for %s", text(R.section_name))) end
+      do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_section.py:205)
     repeat
@@ -2888,7 +2936,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(41, q, format("Expected vmdescription section, but got %s", dec(p1))) end
+      do return fault(40, q, format("Expected vmdescription section, but got %s", dec(p1))) end
     until true
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
@@ -2896,7 +2944,7 @@ stream_main.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:222)
     repeat
       if not (pref.colo == 2) then break end
-      do return fault(42, q, "octets behind the end of the migration") end
+      do return fault(41, q, "octets behind the end of the migration") end
     until true
     -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:223)
     repeat
@@ -2905,7 +2953,7 @@ stream_main.states = {
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(30, q, 12, 0)
         if t then
@@ -2964,10 +3012,10 @@ stream_main.states = {
       if not (R.checkpoint == 1 or pref.colo == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
-      do return fault(43, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
+      do return fault(42, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:241)
-    return fault(42, q, "octets behind the end of the migration")
+    return fault(41, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
   [16] = function(s, q, m)
@@ -2985,8 +3033,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s+0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(44, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
-      if w1 % C.page_size ~= 0 then report(45, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
+      if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[32] = seen[32] + 1
       if infos < MAX_INFOS then inform(format("0x%s+0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 16
@@ -3103,7 +3151,7 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -3141,7 +3189,7 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(47, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 17
@@ -3187,8 +3235,8 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(47, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -3233,7 +3281,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(36, q, 11, 0)
         if t then
@@ -3257,8 +3305,8 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 1 then report(48, "Failed to load XBZRLE page - wrong compression!") end
-      if w2 > C.page_size then report(49, "Failed to load XBZRLE page - len overflow!") end
+      if w1 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
+      if w2 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w2
@@ -3285,7 +3333,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(36, q, end_length, 0)
         if t then
@@ -3312,9 +3360,9 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 1 then report(48, "Failed to load XBZRLE page - wrong compression!") end
-      if w4 > C.page_size then report(49, "Failed to load XBZRLE page - len overflow!") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
+      if w4 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w4
@@ -3406,7 +3454,7 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
       seen[37] = seen[37] + 1
       tally[4] = tally[4] + 1
       pass_over(q + end_length, w4, f.ram_data)
@@ -3421,7 +3469,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
-      do return fault(50, q, format("Invalid compressed data length: %s", dec(p1))) end
+      do return fault(49, q, format("Invalid compressed data length: %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:154)
     repeat
@@ -3433,7 +3481,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < (recall(C.lengths, p2) or 4503599627370496.0)) then break end
       if q + p1 + 9 + 4 - 1 > m then return nil, p1 + 9 + 4 end
       local p3 = u32(s, q + p1 + 9)
-      do return fault(50, q, format("Invalid compressed data length: %s", dec(p3))) end
+      do return fault(49, q, format("Invalid compressed data length: %s", dec(p3))) end
     until true
     -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
@@ -3529,33 +3577,40 @@ stream_main.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
       if not (R.block_length == 0) then break end
-      do return fault(51, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 64 or h4_4 % C.page_size == 256 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
-      do return fault(52, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    return fault(53, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- blocks: The list behind MEM_SIZE, until its total is used up.
   [18] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:277)
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:280)
+    repeat
+      if not (R.mapped_due == 1) then break end
+      R.mapped_due = 0 changed = true
+      state = 23
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:281)
     repeat
       if not (R.blocks_left == 0) then break end
       C.listed = 1 shared_changed = true
       state = 17
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:278)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:282)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(54, q, "Unknown ramblock \"\", cannot accept migration") end
+      do return fault(53, q, "Unknown ramblock \"\", cannot accept migration") end
     until true
-    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:272)
+    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:275)
     repeat
       if not (R.ignore_shared == 1) then break end
       if q > m then return nil, 1 end
@@ -3578,16 +3633,19 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(55, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[41] = seen[41] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w2 changed = true
       C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
       state = 18
       do return q + end_address end
     until true
-    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:272)
+    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:275)
     repeat
       if not (pref.block_page_sizes ~= 2) then break end
       if not (pref.block_page_sizes == 1 or not (R.page_sizes == 0 or R.page_sizes == 0x400 or R.page_sizes == 0x800 or R.page_sizes == 0x1000 or R.page_sizes == 0x2000 or R.page_sizes == 0x4000 or R.page_sizes == 0x8000 or R.page_sizes == 0x10000 or R.page_sizes == 0x20000 or R.page_sizes == 0x40000 or R.page_sizes == 0x80000 or R.page_sizes == 0x100000 or R.page_sizes == 0x200000 or R.page_sizes == 0x400000 or R.page_sizes == 0x800000 or R.page_sizes == 0x1000000 or R.page_sizes == 0x2000000 or R.page_sizes == 0x4000000 or R.page_sizes == 0x8000000 or R.page_sizes == 0x10000000 or R.page_sizes == 0x20000000 or R.page_sizes == 0x40000000)) then break end
@@ -3614,16 +3672,19 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if w3 > R.blocks_left then report(55, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
+      if w3 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
       seen[42] = seen[42] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w3, 0))) end
       memorise(C.lengths, v_block, w3, 4096)
       R.blocks_left = w3 > R.blocks_left and 0 or R.blocks_left - w3 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w3 changed = true
       C.largest_block = w3 > C.largest_block and w3 or C.largest_block shared_changed = true
       state = 18
       do return q + end_page_size end
     until true
-    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:272)
+    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:275)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3642,11 +3703,14 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(55, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[43] = seen[43] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w2 changed = true
       C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
       state = 18
       do return q + end_used_length end
@@ -3654,7 +3718,7 @@ stream_main.states = {
   end,
   -- xbzrle: Runs, up to the end of their region.
   [19] = function(s, q, m)
-    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:287)
+    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:291)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3693,7 +3757,7 @@ stream_main.states = {
           if bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > 0 then t:add(f.xbzrle_literals, range(q + end_nzrun_high, bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296)) end
         end
       end
-      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(56, "Failed to load XBZRLE page - decode error!") end
+      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(55, "Failed to load XBZRLE page - decode error!") end
       seen[44] = seen[44] + 1
       R.unpacked = R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 changed = true
       state = 19
@@ -3723,7 +3787,7 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(17, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[25] = seen[25] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 7
@@ -3747,7 +3811,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH")
         end
       end
-      if C.return_path == 1 then report(18, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[45] = seen[45] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -3772,7 +3836,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(19, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[46] = seen[46] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -3798,7 +3862,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(19, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -3825,7 +3889,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(19, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -3852,7 +3916,7 @@ stream_main.states = {
           t:append_text(", " .. format("command 0x%s", hex(p1, 0)))
         end
       end
-      report(36, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
+      report(35, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(p1, 0))) end
       pass_over(q + 5, w3, f.premerge_data)
@@ -3869,7 +3933,7 @@ stream_main.states = {
       if not (p2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w4 = u32(s, q + 5)
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(49, q, 9, 0)
         if t then
@@ -3881,8 +3945,8 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4)))
         end
       end
-      if w4 > 0x1000000 then report(27, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 == 0 then report(29, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 then report(26, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(28, "the package is empty: Input/output error (5)") end
       seen[49] = seen[49] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
       local inside = w4
@@ -3915,8 +3979,8 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(19, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(22, format("target page size %s is not one that a target has", dec(w5))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
       seen[50] = seen[50] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -3946,8 +4010,8 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_END")
         end
       end
-      if C.whole == 1 and C.postcopy == 0 then report(19, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w4 ~= 0 then report(57, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
+      if C.whole == 1 and C.postcopy == 0 then report(18, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w4 ~= 0 then report(56, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
       seen[51] = seen[51] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_END") end
       state = 7
@@ -3971,7 +4035,7 @@ stream_main.states = {
       if q + 8 + p3 - 1 > m then return nil, 8 + p3 end
       local v_block = sub(s, q + 8, q + 8 + p3 - 1)
       local end_block = 8 + p3
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(52, q, end_block, 0)
         if t then
@@ -3986,9 +4050,9 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(19, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w5 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(26, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[52] = seen[52] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -4018,7 +4082,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(53, q, end_nil, 0)
         if t then
@@ -4033,10 +4097,10 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(19, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w5 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if w6 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(26, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[53] = seen[53] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -4064,15 +4128,15 @@ stream_main.states = {
           t:append_text(", " .. format("command 0x%s", hex(w2, 0)))
         end
       end
-      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(30, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(33, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(31, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(31, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(31, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(31, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(31, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(31, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(31, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
+      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(29, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(30, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(30, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(30, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(30, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(30, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(30, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(30, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.premerge_data)
@@ -4096,8 +4160,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(58, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(44, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(57, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(43, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
       seen[54] = seen[54] + 1
       if infos < MAX_INFOS then inform(format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 21
@@ -4120,18 +4184,175 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s-0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(44, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
-      if w1 % C.page_size ~= 0 then report(45, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[55] = seen[55] + 1
       if infos < MAX_INFOS then inform(format("0x%s-0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 22
       do return q + 16 end
     until true
   end,
+  -- mapped_header: Behind an entry of the block list.
+  [23] = function(s, q, m)
+    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:107)
+    repeat
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 > 1) then break end
+      do return fault(58, q, format("Migration mapped-ram capability version not supported (expected <= 1, got %s)", dec(p1))) end
+    until true
+    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:108)
+    repeat
+      if not (R.ignore_shared == 1) then break end
+      if q + 15 > m then return nil, 16 end
+      local p1 = u32(s, q + 12)
+      if q + 19 > m then return nil, 20 end
+      local p2 = u32(s, q + 16)
+      if not (p1 * 4294967296.0 + p2 == 0) then break end
+      if q + 23 > m then return nil, 24 end
+      local p3 = u32(s, q + 20)
+      if q + 27 > m then return nil, 28 end
+      local p4 = u32(s, q + 24)
+      if not (p3 * 4294967296.0 + p4 == 0) then break end
+      local w6 = u64(s, q + 4)
+      if want then
+        local t = open(56, q, 28, 0)
+        if t then
+          t:add(f.mapped_version, range(q, 4))
+          t:add(f.mapped_page_size, range(q + 4, 8))
+          t:add(f.mapped_bitmap_offset, range(q + 12, 8))
+          t:add(f.mapped_pages_offset, range(q + 20, 8))
+          if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+          t:append_text(", " .. "not stored")
+        end
+      end
+      if not (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) or R.mapped_page_size ~= 0 and w6 ~= R.mapped_page_size then report(59, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(w6), dec(C.page_size))) end
+      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(60, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
+      seen[56] = seen[56] + 1
+      if infos < MAX_INFOS then inform("not stored") end
+      C.page_size = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and w6 or C.page_size shared_changed = true
+      C.page_origin = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and 2 or C.page_origin shared_changed = true
+      R.mapped_page_size = C.page_size changed = true
+      state = 18
+      do return q + 28 end
+    until true
+    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:117)
+    repeat
+      if q + 15 > m then return nil, 16 end
+      local p1 = u32(s, q + 12)
+      if not (p1 < 0x100000) then break end
+      if q + 23 > m then return nil, 24 end
+      local p2 = u32(s, q + 20)
+      if not (p2 < 0x100000) then break end
+      local p3 = u32(s, q + 16)
+      local p4 = u64(s, q + 4)
+      if q + 27 > m then return nil, 28 end
+      local p5 = u32(s, q + 24)
+      if not (p1 * 4294967296.0 + p3 + floor((R.mapped_pages + (pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size) * 64 - 1) / ((pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size) * 64)) * 8 <= p2 * 4294967296.0 + p5) then break end
+      local w7 = u64(s, q + 12)
+      local w8 = u64(s, q + 20)
+      if want then
+        local t = open(56, q, 28, 0)
+        if t then
+          t:add(f.mapped_version, range(q, 4))
+          t:add(f.mapped_page_size, range(q + 4, 8))
+          t:add(f.mapped_bitmap_offset, range(q + 12, 8))
+          t:add(f.mapped_pages_offset, range(q + 20, 8))
+          if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+          t:append_text(", " .. format("mapped-ram at 0x%s", hex(w8, 0)))
+        end
+      end
+      if not (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) or R.mapped_page_size ~= 0 and p4 ~= R.mapped_page_size then report(59, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(p4), dec(C.page_size))) end
+      if w8 % C.page_size ~= 0 then report(61, format("Error reading ramblock %s pages, region has bad alignment", text(R.mapped_block))) end
+      if w8 % 0x100000 ~= 0 then report(62, format("mapped-ram pages at 0x%s, which is no multiple of 0x100000", hex(w8, 0))) end
+      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(60, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
+      seen[56] = seen[56] + 1
+      if infos < MAX_INFOS then inform(format("mapped-ram at 0x%s", hex(w8, 0))) end
+      C.page_size = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size shared_changed = true
+      C.page_origin = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and 2 or C.page_origin shared_changed = true
+      R.mapped_page_size = C.page_size changed = true
+      R.mapped_bitmap = floor((R.mapped_pages + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 > 0 and floor((R.mapped_pages + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 or 0 changed = true
+      R.mapped_hole = w8 - w7 - R.mapped_bitmap > 0 and w8 - w7 - R.mapped_bitmap or 0 changed = true
+      state = 24
+      do return q + 28 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:131)
+    repeat
+      if q + 23 > m then return nil, 24 end
+      local p1 = u32(s, q + 20)
+      if q + 27 > m then return nil, 28 end
+      local p2 = u32(s, q + 24)
+      local p3 = u32(s, q + 12)
+      local p4 = u32(s, q + 16)
+      do return fault(63, q, format("mapped-ram pages at 0x%s are not behind their bitmap at 0x%s", hex(p2, 0, p1), hex(p4, 0, p3))) end
+    until true
+  end,
+  -- mapped_bitmap: Which pages are stored.
+  [24] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:137)
+    repeat
+      if not (R.mapped_bitmap == 0) then break end
+      state = 25
+      do return q end
+    until true
+    -- mapped-ram bitmap  (dissector/protocols/qemu_migration/stream_mapped_ram.py:138)
+    if want then
+      local t = open(57, q, 0, R.mapped_bitmap)
+      if t then
+        show_payload(t, f.mapped_bitmap, q, R.mapped_bitmap)
+        if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+      end
+    end
+    seen[57] = seen[57] + 1
+    pass_over(q, R.mapped_bitmap, f.mapped_bitmap)
+    state = 25
+    return q
+  end,
+  -- mapped_hole: What the alignment of the pages leaves free.
+  [25] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:144)
+    repeat
+      if not (R.mapped_hole == 0) then break end
+      state = 26
+      do return q end
+    until true
+    -- mapped-ram hole  (dissector/protocols/qemu_migration/stream_mapped_ram.py:145)
+    if want then
+      local t = open(58, q, 0, R.mapped_hole)
+      if t then
+        show_payload(t, f.mapped_hole, q, R.mapped_hole)
+      end
+    end
+    seen[58] = seen[58] + 1
+    pass_over(q, R.mapped_hole, f.mapped_hole)
+    state = 26
+    return q
+  end,
+  -- mapped_pages: The pages of a block.
+  [26] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:151)
+    repeat
+      if not (R.mapped_pages == 0) then break end
+      state = 18
+      do return q end
+    until true
+    -- mapped-ram pages  (dissector/protocols/qemu_migration/stream_mapped_ram.py:152)
+    if want then
+      local t = open(59, q, 0, R.mapped_pages)
+      if t then
+        show_payload(t, f.mapped_pages, q, R.mapped_pages)
+        if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+      end
+    end
+    seen[59] = seen[59] + 1
+    pass_over(q, R.mapped_pages, f.mapped_pages)
+    state = 18
+    return q
+  end,
 }
 
 stream_main.bodies = {
-  [23] = function(q, n)
+  [27] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(26, q, n)
@@ -4144,7 +4365,7 @@ stream_main.bodies = {
     end
     state = 13
   end,
-  [24] = function(q, n)
+  [28] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(27, q, n)
@@ -4159,7 +4380,7 @@ stream_main.bodies = {
   end,
 }
 stream_main.scans = {
-  [23] = {
+  [27] = {
     offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -4278,7 +4499,7 @@ stream_main.scans = {
       return true
     end,
   },
-  [24] = {
+  [28] = {
     offset = 0, octets = "[\000\001\002\003\004\008\006\007]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -4690,7 +4911,7 @@ stream_return_path.states = {
       if q + 15 > m then return nil, 16 end
       local w4 = u32(s, q + 12)
       if want then
-        local t = open(56, q, 16, 0)
+        local t = open(60, q, 16, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4700,11 +4921,11 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(59, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(60, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(61, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(62, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[56] = seen[56] + 1
+      if C.whole == 1 and R.block == "" then report(64, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(65, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(66, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(67, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[60] = seen[60] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w3, 0))) end
       state = 1
@@ -4728,7 +4949,7 @@ stream_return_path.states = {
       local v_block = sub(s, q + 17, q + 17 + p3 - 1)
       local end_block = 17 + p3
       if want then
-        local t = open(57, q, end_block, 0)
+        local t = open(61, q, end_block, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4739,10 +4960,10 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(60, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(61, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(62, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[57] = seen[57] + 1
+      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(65, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(66, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(67, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[61] = seen[61] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
@@ -4779,7 +5000,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(58, q, 8, 0)
+        local t = open(62, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4787,8 +5008,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[58] = seen[58] + 1
+      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[62] = seen[62] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 8 end
@@ -4804,7 +5025,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(59, q, 8, 0)
+        local t = open(63, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4812,9 +5033,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w3)))
         end
       end
-      if w3 ~= 0 then report(64, format("Sibling indicated error %s", dec(w3))) end
-      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[59] = seen[59] + 1
+      if w3 ~= 0 then report(69, format("Sibling indicated error %s", dec(w3))) end
+      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w3))) end
       R.shut = 1 changed = true
       state = 1
@@ -4839,7 +5060,7 @@ stream_return_path.states = {
       local w4 = u64(s, q + end_block)
       local end_size = end_block + 8
       if want then
-        local t = open(60, q, end_size, w4)
+        local t = open(64, q, end_size, w4)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4850,9 +5071,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(65, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(66, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
-      seen[60] = seen[60] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(70, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(71, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      seen[64] = seen[64] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
       pass_over(q + end_size, w4, f.rp_bitmap)
       R.bitmap_block = v_block changed = true
@@ -4870,7 +5091,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(61, q, 8, 0)
+        local t = open(65, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4878,8 +5099,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w3)))
         end
       end
-      if w3 ~= 1 then report(67, format("illegal resume_ack value %s", dec(w3))) end
-      seen[61] = seen[61] + 1
+      if w3 ~= 1 then report(72, format("illegal resume_ack value %s", dec(w3))) end
+      seen[65] = seen[65] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w3))) end
       state = 1
       do return q + 8 end
@@ -4893,14 +5114,14 @@ stream_return_path.states = {
       local w2 = u16(s, q + 2)
       if not (w2 == 0) then break end
       if want then
-        local t = open(62, q, 4, 0)
+        local t = open(66, q, 4, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[62] = seen[62] + 1
+      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[66] = seen[66] + 1
       if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
       state = 1
       do return q + 4 end
@@ -4917,7 +5138,7 @@ stream_return_path.states = {
       if q + 16 > m then return nil, 17 end
       local p3 = byte(s, q + 16)
       if want then
-        local t = open(63, q, 4, p2)
+        local t = open(67, q, 4, p2)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4925,8 +5146,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p2 <= 512 then report(68, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
-      seen[63] = seen[63] + 1
+      if p2 <= 512 then report(73, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
+      seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p2, f.rp_data)
       state = 1
@@ -4939,7 +5160,7 @@ stream_return_path.states = {
       if q + 3 > m then return nil, 4 end
       local w2 = u16(s, q + 2)
       if want then
-        local t = open(63, q, 4, w2)
+        local t = open(67, q, 4, w2)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4947,12 +5168,12 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(w1, 4)))
         end
       end
-      if not (w1 >= 1 and w1 <= 7) then report(69, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(70, format("Received '%s' message (0x%s) withincorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
-      if (w1 == 3 or w1 == 5) and w2 > 512 then report(71, format("Received '%s' message (0x%s) withincorrect length %s expecting 18446744073709551615", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
-      if w1 == 3 and w2 <= 512 then report(68, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
-      if w1 == 5 and w2 <= 512 then report(72, "MIG_RP_MSG_RECV_BITMAP missing block name") end
-      seen[63] = seen[63] + 1
+      if not (w1 >= 1 and w1 <= 7) then report(74, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
+      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(75, format("Received '%s' message (0x%s) withincorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
+      if (w1 == 3 or w1 == 5) and w2 > 512 then report(76, format("Received '%s' message (0x%s) withincorrect length %s expecting 18446744073709551615", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
+      if w1 == 3 and w2 <= 512 then report(73, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
+      if w1 == 5 and w2 <= 512 then report(77, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(w1, 4))) end
       pass_over(q + 4, w2, f.rp_data)
       state = 1
@@ -4968,13 +5189,13 @@ stream_return_path.states = {
       local p2 = u32(s, q)
       local p3 = u32(s, q + 4)
       if want then
-        local t = open(64, q, 8, 0)
+        local t = open(68, q, 8, 0)
         if t then
           t:add(f.rp_bitmap_end, range(q, 8))
         end
       end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(73, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
-      seen[64] = seen[64] + 1
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(78, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      seen[68] = seen[68] + 1
       state = 1
       do return q + 8 end
     until true
@@ -5016,7 +5237,7 @@ stream_return_path.states = {
       end
       local end_block = end_block_length + n_block
       if want then
-        local t = open(65, q, end_block, 0)
+        local t = open(69, q, end_block, 0)
         if t then
           t:add(f.premerge_rp_type, range(q, 2))
           t:add(f.premerge_rp_length, range(q + 2, 2))
@@ -5037,10 +5258,10 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if C.whole == 1 and v_block == "" then report(59, "ram_save_queue_pages no previous block") end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(61, format("ram_save_queue_pages no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(62, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[65] = seen[65] + 1
+      if C.whole == 1 and v_block == "" then report(64, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(66, format("ram_save_queue_pages no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(67, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[69] = seen[69] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
@@ -5079,7 +5300,7 @@ stream_return_path.states = {
       end
       local end_block = end_block_length + n_block
       if want then
-        local t = open(65, q, end_block, 0)
+        local t = open(69, q, end_block, 0)
         if t then
           t:add(f.premerge_rp_type, range(q, 2))
           t:add(f.premerge_rp_length, range(q + 2, 2))
@@ -5101,10 +5322,10 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(59, "ram_save_queue_pages no previous block") end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(61, format("ram_save_queue_pages no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(62, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[65] = seen[65] + 1
+      if C.whole == 1 and R.block == "" then report(64, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(66, format("ram_save_queue_pages no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(67, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[69] = seen[69] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
       state = 3
@@ -5119,7 +5340,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(58, q, 8, 0)
+        local t = open(62, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5128,8 +5349,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[58] = seen[58] + 1
+      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[62] = seen[62] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0))) end
       state = 3
       do return q + 8 end
@@ -5143,7 +5364,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(59, q, 8, 0)
+        local t = open(63, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5152,9 +5373,9 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(64, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(63, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[59] = seen[59] + 1
+      if w2 ~= 0 then report(69, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
       state = 3
@@ -5174,7 +5395,7 @@ stream_return_path.states = {
       if q + 20 > m then return nil, 21 end
       local p3 = byte(s, q + 20)
       if want then
-        local t = open(63, q, 4, p1)
+        local t = open(67, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5183,8 +5404,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      report(68, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
-      seen[63] = seen[63] + 1
+      report(73, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
+      seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
       state = 3
@@ -5202,7 +5423,7 @@ stream_return_path.states = {
       local p2 = byte(s, q + 19)
       if not (p2 % 2 < 1) then break end
       if want then
-        local t = open(63, q, 4, p1)
+        local t = open(67, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5211,8 +5432,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      report(68, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
-      seen[63] = seen[63] + 1
+      report(73, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
+      seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
       state = 3
@@ -5223,7 +5444,7 @@ stream_return_path.states = {
       if q + 3 > m then return nil, 4 end
       local w1 = u16(s, q + 2)
       if want then
-        local t = open(63, q, 4, w1)
+        local t = open(67, q, 4, w1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5232,11 +5453,11 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(69, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if h0_2 == 1 or h0_2 == 2 then report(70, format("RP: Received command 0x%s withincorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 > 272 then report(68, format("RP: Received command 0x%s withincorrect length %s expecting 272", hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 < 16 then report(68, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
-      seen[63] = seen[63] + 1
+      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(74, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if h0_2 == 1 or h0_2 == 2 then report(75, format("RP: Received command 0x%s withincorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 > 272 then report(73, format("RP: Received command 0x%s withincorrect length %s expecting 272", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 < 16 then report(73, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
+      seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
       state = 3
@@ -5395,7 +5616,7 @@ stream_multifd.states = {
       local w2 = byte(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if want then
-        local t = open(66, q, 64, 0)
+        local t = open(70, q, 64, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -5405,14 +5626,14 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(74, format("multifd: received packet version %s, expected 1", dec(w1))) end
-      seen[66] = seen[66] + 1
+      if w1 ~= 1 then report(79, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      seen[70] = seen[70] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       state = 2
       do return q + 64 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:100)
-    return fault(75, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    return fault(80, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
@@ -5431,7 +5652,7 @@ stream_multifd.states = {
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
       if want then
-        local t = open(67, q, 276, w4)
+        local t = open(71, q, 276, w4)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -5452,9 +5673,9 @@ stream_multifd.states = {
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(74, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if w4 == 0 then report(76, "multifd: received empty device state packet") end
-      seen[67] = seen[67] + 1
+      if w2 ~= 1 then report(79, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if w4 == 0 then report(81, "multifd: received empty device state packet") end
+      seen[71] = seen[71] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       pass_over(q + 276, w4, f.multifd_data)
       state = 2
@@ -5476,9 +5697,9 @@ stream_multifd.states = {
       local w7 = u64(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
-      if too_deep(4) then return fault(88, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(68, q, 320, 0)
+        local t = open(72, q, 320, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -5502,10 +5723,10 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(74, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(77, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(78, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
-      seen[68] = seen[68] + 1
+      if w4 ~= 1 then report(79, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(82, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(83, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      seen[72] = seen[72] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
       R.normal_pages = p1 changed = true
@@ -5524,7 +5745,7 @@ stream_multifd.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(75, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(80, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
     repeat
@@ -5532,7 +5753,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(79, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(84, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:139)
     repeat
@@ -5540,7 +5761,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(80, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(85, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
@@ -5551,13 +5772,13 @@ stream_multifd.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(69, q, 8, 0)
+        local t = open(73, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(81, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
-      seen[69] = seen[69] + 1
+      if C.listed == 1 and w1 >= C.largest_block then report(86, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      seen[73] = seen[73] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
@@ -5569,13 +5790,13 @@ stream_multifd.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(70, q, 8, 0)
+        local t = open(74, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(81, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
-      seen[70] = seen[70] + 1
+      if C.listed == 1 and w1 >= C.largest_block then report(86, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      seen[74] = seen[74] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
@@ -5583,12 +5804,12 @@ stream_multifd.states = {
     until true
     -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:159)
     if want then
-      local t = open(71, q, 0, R.unused)
+      local t = open(75, q, 0, R.unused)
       if t then
         show_payload(t, f.multifd_unused, q, R.unused)
       end
     end
-    seen[71] = seen[71] + 1
+    seen[75] = seen[75] + 1
     pass_over(q, R.unused, f.multifd_unused)
     state = 4
     return q
@@ -5605,24 +5826,24 @@ stream_multifd.states = {
     repeat
       if not (R.method == 0) then break end
       if want then
-        local t = open(72, q, 0, R.normal_pages * C.page_size)
+        local t = open(76, q, 0, R.normal_pages * C.page_size)
         if t then
           show_payload(t, f.multifd_data, q, R.normal_pages * C.page_size)
         end
       end
-      seen[72] = seen[72] + 1
+      seen[76] = seen[76] + 1
       pass_over(q, R.normal_pages * C.page_size, f.multifd_data)
       state = 2
       do return q end
     until true
     -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:167)
     if want then
-      local t = open(73, q, 0, R.packet_size)
+      local t = open(77, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    seen[73] = seen[73] + 1
+    seen[77] = seen[77] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
     return q
@@ -5784,7 +6005,7 @@ stream_preempt.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -5822,7 +6043,7 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(47, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 1
@@ -5868,8 +6089,8 @@ stream_preempt.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(46, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(47, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -5909,15 +6130,15 @@ stream_preempt.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
       if not (R.block_length == 0) then break end
-      do return fault(51, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
-      do return fault(52, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    return fault(53, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
 }
 
@@ -6024,6 +6245,268 @@ stream_preempt.record_runs = {
 
 function stream_preempt.tally() return format("RAM %s: ", text(R.block == "" and "?" or R.block)) end
 
+----------------------------------------------------------------------------------------------------
+-- stream cpr
+----------------------------------------------------------------------------------------------------
+
+local stream_cpr = {
+  name = "cpr", last = 5,
+  scalars = {  },
+  registers = {
+    body_at = 0,
+  },
+}
+table.insert(stream_cpr.scalars, "body_at")
+
+stream_cpr.states = {
+  -- start: The first octets of a connection.
+  [1] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- QEMU_CPR_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_cpr.py:53)
+    repeat
+      if not (h0_4 == 0x51435052) then break end
+      if q + 7 > m then return nil, 8 end
+      local w1 = u32(s, q + 4)
+      if want then
+        local t = open(78, q, 8, 0)
+        if t then
+          t:add(f.cpr_magic, range(q, 4))
+          t:add(f.cpr_version, range(q + 4, 4))
+          t:append_text(", " .. "CPR state")
+        end
+      end
+      if w1 ~= 1 then report(87, format("Unsupported migration stream version %s", dec(w1))) end
+      seen[78] = seen[78] + 1
+      if infos < MAX_INFOS then inform("CPR state") end
+      state = 2
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:54)
+    return fault(88, q, format("Not a migration stream (bad magic %s)", hex(h0_4, 0)))
+  end,
+  -- fds: File descriptors, up to the end of their list.
+  [2] = function(s, q, m)
+    -- CPR list end  (dissector/protocols/qemu_migration/stream_cpr.py:60)
+    repeat
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
+      if want then
+        local t = open(79, q, 1, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+        end
+      end
+      seen[79] = seen[79] + 1
+      state = 3
+      do return q + 1 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:61)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if not (p1 > 0x1000) then break end
+      do return fault(89, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+    until true
+    -- CPR fd  (dissector/protocols/qemu_migration/stream_cpr.py:62)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if q + p1 + 9 + 1 - 1 > m then return nil, p1 + 9 + 1 end
+      local p2 = byte(s, q + p1 + 9)
+      if not (p2 == 32) then break end
+      local w3 = byte(s, q)
+      if q + 5 + (p1 > 0x1000 and 0 or p1) - 1 > m then return nil, 5 + (p1 > 0x1000 and 0 or p1) end
+      local v_name = sub(s, q + 5, q + 5 + (p1 > 0x1000 and 0 or p1) - 1)
+      local end_name = 5 + (p1 > 0x1000 and 0 or p1)
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_id = end_name + 4
+      if q + end_id + 1 - 1 > m then return nil, end_id + 1 end
+      local end_carrier = end_id + 1
+      if want then
+        local t = open(80, q, end_carrier, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
+          t:add(f.cpr_id, range(q + end_name, 4))
+          t:add(f.cpr_carrier, range(q + end_id, 1))
+          t:append_text(" " .. format("%s", text(v_name)))
+        end
+      end
+      if w3 > 1 then report(90, format("an element begins with %s", dec(w3))) end
+      seen[80] = seen[80] + 1
+      if infos < MAX_INFOS then inform(format("fd %s", text(v_name))) end
+      state = 2
+      do return q + end_carrier end
+    until true
+    -- CPR fd number  (dissector/protocols/qemu_migration/stream_cpr.py:68)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if q + p1 + 9 + 1 - 1 > m then return nil, p1 + 9 + 1 end
+      local p2 = byte(s, q + p1 + 9)
+      if not (p2 == 0) then break end
+      local w3 = byte(s, q)
+      if q + 5 + (p1 > 0x1000 and 0 or p1) - 1 > m then return nil, 5 + (p1 > 0x1000 and 0 or p1) end
+      local v_name = sub(s, q + 5, q + 5 + (p1 > 0x1000 and 0 or p1) - 1)
+      local end_name = 5 + (p1 > 0x1000 and 0 or p1)
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_id = end_name + 4
+      if q + end_id + 4 - 1 > m then return nil, end_id + 4 end
+      local w5 = u32(s, q + end_id)
+      local end_fd = end_id + 4
+      if want then
+        local t = open(81, q, end_fd, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
+          t:add(f.cpr_id, range(q + end_name, 4))
+          t:add(f.cpr_fd, range(q + end_id, 4))
+          t:append_text(", " .. format("fd %s %s", text(v_name), dec(w5)))
+        end
+      end
+      if w3 > 1 then report(90, format("an element begins with %s", dec(w3))) end
+      seen[81] = seen[81] + 1
+      if infos < MAX_INFOS then inform(format("fd %s %s", text(v_name), dec(w5))) end
+      state = 2
+      do return q + end_fd end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:74)
+    return fault(91, q, "no file descriptor where one has to be")
+  end,
+  -- behind_fds: Behind the file descriptors: the end, up to 10.0, or the devices.
+  [3] = function(s, q, m)
+    -- CprState/vfio devices  (dissector/protocols/qemu_migration/stream_cpr.py:80)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 5) then break end
+      if q + 1 > m then return nil, 2 end
+      local p2 = byte(s, q + 1)
+      if not (p2 == 21) then break end
+      if q + 22 > m then return nil, 23 end
+      local p3 = sub(s, q + 2, q + 2 + 21 - 1)
+      if not (p3 == "CprState/vfio devices") then break end
+      if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
+      local v_idstr = sub(s, q + 2, q + 2 + p2 - 1)
+      local end_idstr = 2 + p2
+      if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
+      local w4 = u32(s, q + end_idstr)
+      local end_version_id = end_idstr + 4
+      if want then
+        local t = open(82, q, end_version_id, 0)
+        if t then
+          t:add(f.cpr_type, range(q, 1))
+          t:add(f.cpr_idstr_length, range(q + 1, 1))
+          if p2 > 0 then t:add(f.cpr_idstr, range(q + 2, p2)) end
+          t:add(f.cpr_version_id, range(q + end_idstr, 4))
+          t:append_text(", " .. "vfio devices")
+        end
+      end
+      if w4 % 256 > 1 then report(92, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      seen[82] = seen[82] + 1
+      if infos < MAX_INFOS then inform("vfio devices") end
+      state = 4
+      do return q + end_version_id end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:91)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 5) then break end
+      if q + 1 > m then return nil, 2 end
+      local p2 = byte(s, q + 1)
+      if not (p2 >= 8) then break end
+      if q + 9 > m then return nil, 10 end
+      local p3 = sub(s, q + 2, q + 2 + 8 - 1)
+      if not (p3 == "CprState") then break end
+      if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
+      local p4 = sub(s, q + 2, q + 2 + p2 - 1)
+      do return fault(93, q, format("VM subsection '%s' in 'CprState' does not exist", text(p4))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:95)
+    return fault(94, q, "octets behind the end of the CPR state")
+  end,
+  -- devices: Devices, up to the end of their list.
+  [4] = function(s, q, m)
+    if q > m then return nil, 1 end
+    local h0_1 = byte(s, q)
+    -- CPR list end  (dissector/protocols/qemu_migration/stream_cpr.py:101)
+    repeat
+      if not (h0_1 == 0) then break end
+      if want then
+        local t = open(79, q, 1, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+        end
+      end
+      seen[79] = seen[79] + 1
+      state = 5
+      do return q + 1 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:102)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if not (p1 > 0x1000) then break end
+      do return fault(89, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+    until true
+    -- CPR vfio device  (dissector/protocols/qemu_migration/stream_cpr.py:103)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local w1 = u32(s, q + 1)
+      if q + 5 + (w1 > 0x1000 and 0 or w1) - 1 > m then return nil, 5 + (w1 > 0x1000 and 0 or w1) end
+      local v_name = sub(s, q + 5, q + 5 + (w1 > 0x1000 and 0 or w1) - 1)
+      local end_name = 5 + (w1 > 0x1000 and 0 or w1)
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_devid = end_name + 4
+      if q + end_devid + 4 - 1 > m then return nil, end_devid + 4 end
+      local end_ioas_id = end_devid + 4
+      if q + end_ioas_id + 4 - 1 > m then return nil, end_ioas_id + 4 end
+      local end_hwpt_id = end_ioas_id + 4
+      if want then
+        local t = open(83, q, end_hwpt_id, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if w1 > 0x1000 and 0 or w1 > 0 then t:add(f.cpr_name, range(q + 5, w1 > 0x1000 and 0 or w1)) end
+          t:add(f.cpr_devid, range(q + end_name, 4))
+          t:add(f.cpr_ioas_id, range(q + end_devid, 4))
+          t:add(f.cpr_hwpt_id, range(q + end_ioas_id, 4))
+          t:append_text(", " .. format("vfio device %s", text(v_name)))
+        end
+      end
+      if h0_1 > 1 then report(90, format("an element begins with %s", dec(h0_1))) end
+      seen[83] = seen[83] + 1
+      if infos < MAX_INFOS then inform(format("vfio device %s", text(v_name))) end
+      state = 4
+      do return q + end_hwpt_id end
+    until true
+  end,
+  -- over: Nothing follows.
+  [5] = function(s, q, m)
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:107)
+    return fault(94, q, "octets behind the end of the CPR state")
+  end,
+}
+
+stream_cpr.bodies = {
+}
+stream_cpr.scans = {
+}
+stream_cpr.resync = {
+}
+
+stream_cpr.page_runs = {
+}
+stream_cpr.record_runs = {
+}
+
+function stream_cpr.tally() return "" end
+
 shared_registers = {
   over = 0,
   dialect = function() return pref.dialect end,
@@ -6114,6 +6597,15 @@ channels = {
         c9 = c8
       end
       if not (c9) then return false end
+      return true
+    end,
+  },
+  { name = "cpr", label = "CPR state", joins = false,
+    forward = stream_cpr, reverse = nil,
+    first = function(s, q, m)
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0x51435052) then return false end
       return true
     end,
   },

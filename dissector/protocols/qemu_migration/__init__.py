@@ -10,12 +10,14 @@ can be dissected and built by themselves; :mod:`.builder` puts whole streams tog
 from __future__ import annotations
 
 from ...declare import Protocol, S
-from . import colo, command, configuration, multifd, premerge, ram, return_path, section
+from . import colo, command, configuration, cpr, mapped_ram, multifd, premerge, ram, return_path, section
 from .builder import MainChannel, Package, ReturnPath
 from .colo import *  # noqa: F403
 from .command import *  # noqa: F403  __all__ of each file says which
 from .configuration import *  # noqa: F403
+from .cpr import *  # noqa: F403
 from .limits import unchecked
+from .mapped_ram import *  # noqa: F403
 from .multifd import *  # noqa: F403
 from .parameters import COUNTERS, PARAMETERS
 from .premerge import *  # noqa: F403
@@ -28,6 +30,8 @@ __all__ = ["PROTOCOL", "MainChannel", "Package", "ReturnPath", "unchecked"]
 __all__ += colo.__all__
 __all__ += command.__all__
 __all__ += configuration.__all__
+__all__ += cpr.__all__
+__all__ += mapped_ram.__all__
 __all__ += multifd.__all__
 __all__ += premerge.__all__
 __all__ += ram.__all__
