@@ -757,16 +757,19 @@ end
 -- the machine then looks for a place to go on.  Offsets are counted, so behind a hole they are too small by its size.
 --
 -- Before a segment is read in the first pass, what is needed to read it again is noted: its tick (frame number and
--- how many segments of that frame came before), its position, `skip` and state in one number, and, only where they
+-- how many pieces of that frame came before), its position, `skip` and state in one number, and, only where they
 -- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.
+--
+-- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
+-- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
+-- with more than one the first is always noted, and with it how many there are, which tells where a visit begins.
 
+local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local flows, pending, endpoints, conversations = {}, {}, {}, {}
 local by_port = false                  -- connections were handed over that no heuristic claimed
-local turn_number, turn_at = -1, 0     -- a frame of several pieces that is being visited again, and which piece is next
 
 local function reset()
   flows, pending, endpoints, conversations = {}, {}, {}, {}
-  turn_number, turn_at = -1, 0
   by_port, now = false, 0
 end
 
@@ -787,7 +790,7 @@ end
 local function new_flow(connection, tables, registers, since)
   return {
     connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, n = 0, last = -1,
-    ticks = {}, positions = {}, states = {}, carries = {}, needs = {},
+    ticks = {}, positions = {}, states = {}, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
     log_at = {}, log = {}, dirty = true, known = {},
   }
 end
@@ -866,33 +869,37 @@ local function latest(at, limit)
   return low
 end
 
--- The call of this flow that a revisited frame is: nil if nothing was noted, because it lies inside a payload.  A frame
--- of several pieces is handed over again in the same pieces, in the same order.
+-- The call of this flow that a revisited piece of a frame is: nil if nothing was noted, because it lies inside a
+-- payload.  Also whether other pieces of the frame came before it.
 local function call_of(flow, number)
-  local ticks = flow.ticks
-  local last = latest(ticks, number * 16 + 15)
-  if last == 0 or ticks[last] < number * 16 then return nil end
-  if ticks[last] == number * 16 then return last end
-  if turn_number == number and turn_at < last then
-    turn_at = turn_at + 1
-  else
-    turn_number, turn_at = number, last
-    while turn_at > 1 and ticks[turn_at - 1] >= number * 16 do turn_at = turn_at - 1 end
-  end
-  return flow.states[turn_at] >= 0 and turn_at or nil
+  local ticks, tick = flow.ticks, number * PIECES
+  local at = latest(ticks, tick)
+  if at == 0 or ticks[at] < tick then return nil, false end
+  local count = flow.pieces[at]
+  if not count then return flow.states[at] >= 0 and at or nil, false end
+  local turn = flow.turn_number == number and flow.turn + 1 or 0
+  if turn >= count then turn = 0 end
+  flow.turn_number, flow.turn = number, turn
+  if turn > 0 then at = latest(ticks, tick + turn) end
+  return ticks[at] == tick + turn and flow.states[at] >= 0 and at or nil, turn > 0
 end
 
--- The tick of a segment in the first pass; nil for one that comes out of its turn.  Another piece of the same frame
--- needs a note of the first one, if only to count.
+-- The tick of a segment in the first pass, and whether it is another piece of the same frame; nil for one that comes
+-- out of its turn.
 local function tick_of(flow, number)
-  local tick = number * 16
-  if flow.last < tick then return tick end
-  if flow.last >= tick + 15 then return nil end
-  if (flow.ticks[flow.n] or -1) < tick then
-    local i = flow.n + 1
-    flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+  local tick = number * PIECES
+  if flow.last < tick then return tick, false end
+  local turn = flow.last - tick + 1
+  if turn >= PIECES then return nil end
+  if turn == 1 then
+    if (flow.ticks[flow.n] or -1) < tick then
+      local i = flow.n + 1
+      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+    end
+    flow.first = flow.n
   end
-  return flow.last + 1
+  flow.pieces[flow.first] = turn + 1
+  return tick + turn, true
 end
 
 -- Note what is needed to read call i of this flow again.
@@ -4974,31 +4981,36 @@ local short_name = proto_name:upper()
 local zero = { __index = function() return 0 end }
 for k = 1, #counter_names do tally[k] = 0 end
 
-local function clear_call()
+-- The Info column speaks of all pieces of a frame: what those before this one counted, if there were any.
+local earlier, several, fresh = {}, false, false
+
+local function clear_call(again)
+  if again then
+    for k = 1, #tally do earlier[k] = (several and earlier[k] or 0) + tally[k] end
+  else
+    infos, shown = 0, 0
+  end
+  several = again
   for k = 1, #tally do tally[k] = 0 end
-  infos, shown, last_item, joined = 0, 0, nil, nil
+  last_item, joined = nil, nil
   if want then region_items = {} end
 end
 
 local function counted()
+  local list, n = {}, 0
   for k = 1, #tally do
-    if tally[k] > 0 and counter_labels[k] ~= "" then return true end
+    local sum = several and earlier[k] + tally[k] or tally[k]
+    if sum > 0 and counter_labels[k] ~= "" then
+      n = n + 1
+      list[n] = dec(sum) .. " " .. counter_labels[k]
+    end
   end
-  return false
+  return n > 0 and concat(list, ", ") or nil
 end
 
 local function info_column(tables)
-  local line
-  if counted() then
-    local parts, n = {}, 0
-    for k = 1, #tally do
-      if tally[k] > 0 and counter_labels[k] ~= "" then
-        n = n + 1
-        parts[n] = dec(tally[k]) .. " " .. counter_labels[k]
-      end
-    end
-    line = tables.tally() .. concat(parts, ", ")
-  end
+  local line = counted()
+  if line then line = tables.tally() .. line end
   if infos > 0 then
     local said = concat(info_texts, "; ", 1, infos)
     if infos >= MAX_INFOS then said = said .. " …" end
@@ -5033,22 +5045,25 @@ local function begin_tree(tvb, tree, flow)
 end
 
 -- A segment inside a payload: nothing begins in it, nothing ends.
-local function inside_payload(tvb, pinfo, tree, flow)
+local function inside_payload(tvb, pinfo, tree, flow, again)
   if tree.visible or tree:referenced(this_dissector) then
     begin_tree(tvb, tree, flow)
     tree_root:add(f.payload, tvb())
   end
+  if again then return end
+  fresh = true
   local columns = get.cols(pinfo)
   columns.protocol = short_name
   columns.info = "payload"
 end
 
--- Call i of a flow: for the first time, or again from its snapshot.
-local function segment(tvb, pinfo, tree, flow, i, first)
+-- Call i of a flow: for the first time, or again from its snapshot.  again: not the first piece of its frame.
+local function segment(tvb, pinfo, tree, flow, i, first, again)
   local n, pos = captured(tvb), flow.pos
   local conversation = flow.connection.conversation
   want = tree.visible or tree:referenced(this_dissector)
-  clear_call()
+  clear_call(again and not fresh)
+  fresh = false
   T, stream, tree_root = tvb, flow.tables, tree
   if first then
     flow.n = i
@@ -5083,11 +5098,12 @@ end
 
 local function dissect_flow(tvb, pinfo, tree, flow, number)
   local n = captured(tvb)
-  local i, first
-  if number * 16 <= flow.last and get.visited(pinfo) then
-    i = call_of(flow, number)
+  local i, first, again
+  if number * PIECES <= flow.last and get.visited(pinfo) then
+    i, again = call_of(flow, number)
   else
-    local tick = tick_of(flow, number)
+    local tick
+    tick, again = tick_of(flow, number)
     if not tick then return n end
     flow.last, now, first = tick, tick, true
     if flow.skip < n or reported(tvb) > n then
@@ -5098,9 +5114,9 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   end
   local ok, message
   if i then
-    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first)
+    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first, again)
   else
-    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow)
+    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow, again)
   end
   if not ok then
     tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
@@ -5155,12 +5171,19 @@ local function claim(tvb, pinfo)
   return flow
 end
 
+-- A connection that begins with a TLS record is TLS's, whatever its port: it comes back decrypted.
+local function is_tls(tvb)
+  if captured(tvb) < 5 then return false end
+  local kind, major, minor, high, low = byte(raw(tvb, 0, 5), 1, 5)
+  return kind >= 20 and kind <= 24 and major == 3 and minor <= 4 and high * 256 + low <= 18432
+end
+
 function proto.dissector(tvb, pinfo, tree)
   if not get.number then learn_getters(pinfo) end
   local number = get.number(pinfo)
   local flow = flow_of(pinfo, number)
   if not flow then
-    if get.visited(pinfo) then return 0 end
+    if get.visited(pinfo) or is_tls(tvb) then return 0 end
     by_port = true
     local waits
     flow, waits = claim(tvb, pinfo)
@@ -5176,6 +5199,7 @@ end
 proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
+  if is_tls(tvb) then return false end
   if not get.number then learn_getters(pinfo) end
   local flow = claim(tvb, pinfo)
   if not flow then return false end
@@ -5184,10 +5208,29 @@ local function heuristic(tvb, pinfo, tree)
   return true
 end
 
+-- The records of a TLS connection, in the order in which they were decrypted.  The conversation is TLS's and stays so:
+-- if it were claimed, TCP would hand over what is encrypted.  TLS asks again for each record instead, also for those of
+-- other protocols, which is why flows are told apart by addresses from then on.  Nor does it tell where a connection
+-- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
+local function tls_heuristic(tvb, pinfo, tree)
+  if not get.number then learn_getters(pinfo) end
+  by_port = true
+  local number, visited = get.number(pinfo), get.visited(pinfo)
+  local flow = flow_of(pinfo, number)
+  if not visited and (not flow or number * PIECES > flow.last and is_over(flow.connection.conversation)) then
+    flow = claim(tvb, pinfo) or flow
+  end
+  if not flow then return false end
+  dissect_flow(tvb, pinfo, tree, flow, number)
+  return true
+end
+
+local port_tables = {}
+
 local function add_ports(range, add)
-  local table_ = DissectorTable.get("tcp.port")
-  if range ~= "" then
-    if add then table_:add(range, proto) else table_:remove(range, proto) end
+  if range == "" then return end
+  for _, ports in ipairs(port_tables) do
+    if add then ports:add(range, proto) else ports:remove(range, proto) end
   end
 end
 
@@ -5229,8 +5272,15 @@ local function print_summary()
 end
 
 this_dissector = Dissector.get(proto_name)
-DissectorTable.get("tcp.port"):add_for_decode_as(proto)
+for _, name in ipairs({ "tcp.port", "tls.port" }) do
+  local known, ports = pcall(DissectorTable.get, name)
+  if known and ports then
+    port_tables[#port_tables + 1] = ports
+    ports:add_for_decode_as(proto)
+  end
+end
 proto:register_heuristic("tcp", heuristic)
+pcall(proto.register_heuristic, proto, "tls", tls_heuristic)
 if register_stat_cmd_arg then
   register_stat_cmd_arg(proto_name .. ",summary", function()
     local tap = Listener.new("frame")

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Migrations over TLS: Wireshark decrypts with the keys in the capture, and the plugin gets what it decrypts.
+
+TLS hands over one record at a time, many of them in a frame, and asks again for each of them whenever it dissects the
+frame.  The decoder knows no TLS; it is given the octets that Wireshark's own "follow" finds.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dissector.cli import main
+from dissector.tshark import Sharkd, Tshark
+from tests.support.encrypted import ENCRYPTED, write_decrypted
+from tests.support.readers import PCAPS, Reading, decoded, difference, wireshark
+
+pytestmark = pytest.mark.needs_tshark
+each_capture = pytest.mark.parametrize("capture", ENCRYPTED, ids=lambda p: p.name.split(".pcap")[0])
+
+
+def sidecar(capture: Path) -> dict[str, Any]:
+    path = PCAPS / capture.name.replace(".pcapng.gz", ".toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def plain(tshark: Tshark, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Give each capture's octets as plain TCP."""
+    folder = tmp_path_factory.mktemp("plain")
+    found = {c.name: folder / c.name.replace(".pcapng.gz", ".pcap") for c in ENCRYPTED}
+    for c in ENCRYPTED:
+        write_decrypted(c, tshark, found[c.name])
+    return found
+
+
+def test_there_are_some() -> None:
+    """The postcopy with its return path, certificates, and more than one channel."""
+    assert {"qemu-7.2-tls-multifd", "qemu-7.2-tls-psk", "qemu-7.2-tls-x509"} <= {
+        c.name.removesuffix(".pcapng.gz") for c in ENCRYPTED
+    }
+
+
+@each_capture
+class TestEachCapture:
+    @pytest.mark.parametrize("two_pass", [False, True])
+    def test_same_pdus(
+        self, capture: Path, plain: dict[str, Path], tshark: Tshark, plugin: Path, *, two_pass: bool
+    ) -> None:
+        """In one pass and in two the plugin sees the PDUs that the decoder finds in the decrypted octets."""
+        ours = decoded(plain[capture.name])
+        theirs = wireshark(capture, tshark, plugin, two_pass=two_pass)
+
+        assert not difference(ours.pdus, theirs.pdus)
+        assert ([], []) == (ours.faults, theirs.faults)
+
+    def test_counts_are_qemus(self, capture: Path, plain: dict[str, Path], tshark: Tshark, plugin: Path) -> None:
+        """Pages and requests are as many as QEMU counted at the source, in PDUs and in the plugin's own summary."""
+        ram = sidecar(capture)["source"]["query-migrate"]["ram"]
+        qemus = {f"ram.{key}": ram[key] for key in ("normal", "duplicate", "postcopy-requests")}
+        text = tshark.run(capture, plugin, args=["-q", "-z", "qmig,summary"])
+        summary = dict(line.split() for line in text.splitlines() if line.startswith("  ram."))
+
+        assert qemus == {key: int(summary[key]) for key in qemus}
+        assert qemus == counted(decoded(plain[capture.name]))
+
+    @pytest.mark.skipif(not shutil.which("sharkd"), reason="sharkd: not installed")
+    def test_any_order(self, capture: Path, tshark: Tshark, plugin: Path) -> None:
+        """Frames that are visited at random, some of them twice in a row, have the PDUs of the first pass."""
+        expected = {}
+        for row in tshark.rows(capture, plugin, fields=("frame.number", "qmig.pdu.offset"), display_filter="qmig"):
+            expected[int(row[0][0])] = list(row[1])
+        order = [*expected, *expected]
+        random.Random(1).shuffle(order)
+        order = [number for each in order for number in (each, each)][:120]
+
+        with Sharkd(capture, plugin) as found:
+            for number in order:
+                offsets = [i.value for top in found.frame(number) for i in top.all("qmig.pdu.offset")]
+                assert expected[number] == offsets, f"frame {number}"
+
+    def test_the_decoder_says_why_it_cannot(self, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Both subcommands say that it is encrypted, and how it can be seen."""
+        for command in ("decode", "summary"):
+            assert 2 == main([command, str(capture)])
+            said = capsys.readouterr().err
+            assert "TLS" in said
+            assert "Wireshark" in said
+
+
+def counted(reading: Reading) -> dict[str, int]:
+    """The counts of QEMU's that the wire tells."""
+    out = dict.fromkeys(("ram.normal", "ram.duplicate", "ram.postcopy-requests"), 0)
+    for conversation in reading.conversations:
+        for key in out:
+            out[key] += conversation.counts.get(key, 0)
+    return out
