@@ -428,6 +428,7 @@ class Channel:
     first: E | None = None
     joins: bool = False
     doc: str = ""
+    apart: E | None = None
 
 
 @dataclass(frozen=True)
@@ -442,3 +443,4 @@ class Protocol:
     parameters: tuple[Parameter, ...] = ()
     counters: tuple[Counter, ...] = ()
     over: E | None = None
+    whole: str = "conversation"

@@ -25,7 +25,7 @@ if set_plugin_info then
     repository = "layershark" })
 end
 
-local proto_name = "qmig"
+local proto_name, whole_name = "qmig", "migration"
 local proto = Proto(proto_name, "QEMU Live Migration")
 
 local vs = {}
@@ -36,7 +36,7 @@ vs[4] = { [1] = "MIG_RP_MSG_SHUT", [2] = "MIG_RP_MSG_PONG", [3] = "MIG_RP_MSG_RE
 
 local f = {}
 f.channel = ProtoField.string("qmig.channel", "Channel")
-f.conversation = ProtoField.uint32("qmig.conversation", "Conversation", base.DEC)
+f.conversation = ProtoField.uint32("qmig.migration", "Migration", base.DEC)
 f.pdu = ProtoField.string("qmig.pdu", "PDU")
 f.pdu_offset = ProtoField.uint64("qmig.pdu.offset", "Stream offset", base.DEC)
 f.pdu_length = ProtoField.uint64("qmig.pdu.length", "Length", base.DEC)
@@ -258,7 +258,7 @@ proto.prefs.ignore_shared = Pref.enum("Capability x-ignore-shared", 0, "Adds an 
 proto.prefs.block_page_sizes = Pref.enum("Page sizes in the RAM block list", 0, "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.", { { 1, "automatic", 0 }, { 2, "of blocks with huge pages", 1 }, { 3, "never", 2 } }, false)
 proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of more than 16 MiB is an error (up to 2.11) or worth a note.", { { 1, "automatic", 0 }, { 2, "2.12 and newer", 1 }, { 3, "2.5 to 2.11", 2 } }, false)
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
-proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
+proto.prefs.ports = Pref.string("TCP and TLS ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
 local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed" }
 local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages" }
@@ -813,13 +813,14 @@ local function remember_flow(flow, src, dst, src_port, dst_port)
   if list then list[#list + 1] = flow else flows[k] = { flow } end
 end
 
--- A connection on this channel whose forward direction is the one of this packet.
-local function new_connection(pinfo, channel)
+-- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
+-- that is there.
+local function new_connection(pinfo, channel, apart)
   local place = tostring(pinfo.dst) .. " " .. pinfo.dst_port
   local conversation = endpoints[place]
   if conversation and not channel.joins then
     local one_more = channel == channels[1] and conversation.channels[channel.name]
-    if one_more or is_over(conversation) then conversation = nil end
+    if one_more or apart or is_over(conversation) then conversation = nil end
   end
   if not conversation then
     conversation = new_conversation()
@@ -1003,7 +1004,7 @@ stream_main.states = {
       if w2 == 2 then report(2, "SaveVM v2 format is obsolete and don't work anymore") end
       if not (w2 == 3 or w2 == 2) then report(3, "Unsupported migration stream version") end
       seen[1] = seen[1] + 1
-      C.whole = 1 shared_changed = true
+      do local v = 1 if C.whole ~= v then C.whole, shared_changed = v, true end end
       state = 2
       do return q + 8 end
     until true
@@ -1028,7 +1029,7 @@ stream_main.states = {
       end
       if not (c7) then break end
       R.recovery = 1 changed = true
-      C.return_path = 1 shared_changed = true
+      do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
       state = 5
       do return q end
     until true
@@ -1123,7 +1124,7 @@ stream_main.states = {
       if not (w5 >= 10 and w5 <= 16) then report(7, format("target-page-bits %s is not a target page size", dec(w5))) end
       seen[3] = seen[3] + 1
       if infos < MAX_INFOS then inform(format("target-page-bits %s", dec(w5))) end
-      C.page_size = w5 >= 10 and w5 <= 16 and 1 * 2 ^ w5 or C.page_size shared_changed = true
+      do local v = w5 >= 10 and w5 <= 16 and 1 * 2 ^ w5 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
       state = 3
       do return q + end_bits end
     until true
@@ -1275,6 +1276,7 @@ stream_main.states = {
       R.section = w1 changed = true
       R.section_name = (recall(C.sections, w1) or "") changed = true
       R.iterating = 1 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
@@ -1376,17 +1378,18 @@ stream_main.states = {
       R.section = w1 changed = true
       R.section_name = (recall(C.sections, w1) or "") changed = true
       R.iterating = 0 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:94)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:95)
     repeat
       if not (h0_1 == 1 or h0_1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
       do return fault(14, q, format("Unable to read ID string for section %s", dec(p1))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:106)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:107)
     repeat
       if not (h0_1 == 0) then break end
       if not (R.iterating == 0) then break end
@@ -1398,11 +1401,11 @@ stream_main.states = {
       end
       seen[11] = seen[11] + 1
       if infos < MAX_INFOS then inform("EOF") end
-      C.over = 1 shared_changed = true
+      do local v = 1 if C.over ~= v then C.over, shared_changed = v, true end end
       state = 14
       do return q + 1 end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:107)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:108)
     repeat
       if not (h0_1 == 0) then break end
       if q + 1 > m then return nil, 2 end
@@ -1416,11 +1419,11 @@ stream_main.states = {
       end
       seen[11] = seen[11] + 1
       if infos < MAX_INFOS then inform("EOF") end
-      C.over = 1 shared_changed = true
+      do local v = 1 if C.over ~= v then C.over, shared_changed = v, true end end
       state = 14
       do return q + 1 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:108)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:109)
     repeat
       if not (h0_1 == 0) then break end
       do return fault(15, q, "QEMU_VM_EOF while iterative devices are not at their end") end
@@ -1472,7 +1475,7 @@ stream_main.states = {
       if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
-      C.return_path = 1 shared_changed = true
+      do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
       state = 5
       do return q + 5 end
     until true
@@ -1496,7 +1499,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
-      C.postcopy = 3 shared_changed = true
+      do local v = 3 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 5
       do return q + 5 end
     until true
@@ -1611,7 +1614,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
-      C.postcopy = 4 shared_changed = true
+      do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 5
       do return q + 5 end
     until true
@@ -1642,9 +1645,9 @@ stream_main.states = {
       if not (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w4))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
-      C.postcopy = 1 shared_changed = true
+      do local v = 1 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       R.page_sizes = w3 changed = true
-      C.page_size = (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) and w4 or C.page_size shared_changed = true
+      do local v = (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) and w4 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
       state = 5
       do return q + 21 end
     until true
@@ -1668,7 +1671,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[20] = seen[20] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
-      C.postcopy = 1 shared_changed = true
+      do local v = 1 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 5
       do return q + 5 end
     until true
@@ -1714,7 +1717,7 @@ stream_main.states = {
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
-      C.postcopy = 2 shared_changed = true
+      do local v = 2 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       R.discarded = v_block changed = true
       enter(q + end_nil, inside, 5, "MIG_CMD_POSTCOPY_RAM_DISCARD")
       state = 16
@@ -1846,7 +1849,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:110)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:111)
     return fault(34, q, format("Unknown savevm section type %s", dec(h0_1)))
   end,
   -- package: Between the sections of a package.
@@ -1873,6 +1876,7 @@ stream_main.states = {
       R.section = w1 changed = true
       R.section_name = (recall(C.sections, w1) or "") changed = true
       R.iterating = 1 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
@@ -1974,17 +1978,18 @@ stream_main.states = {
       R.section = w1 changed = true
       R.section_name = (recall(C.sections, w1) or "") changed = true
       R.iterating = 0 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:94)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:95)
     repeat
       if not (h0_1 == 1 or h0_1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
       do return fault(14, q, format("Unable to read ID string for section %s", dec(p1))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:117)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:118)
     repeat
       if not (h0_1 == 0) then break end
       if want then
@@ -2046,7 +2051,7 @@ stream_main.states = {
       if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
-      C.return_path = 1 shared_changed = true
+      do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
       state = 6
       do return q + 5 end
     until true
@@ -2070,7 +2075,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
-      C.postcopy = 3 shared_changed = true
+      do local v = 3 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 6
       do return q + 5 end
     until true
@@ -2185,7 +2190,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
-      C.postcopy = 4 shared_changed = true
+      do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       R.unfinished = 0 changed = true
       state = 8
       do return q + 5 end
@@ -2243,29 +2248,29 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:119)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:120)
     return fault(34, q, format("Unknown savevm section type %s", dec(h0_1)))
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:125)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:126)
     repeat
       if not (R.package == 1) then break end
       state = 6
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:126)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:127)
     state = 5
     return q
   end,
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:132)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:133)
     return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:138)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:139)
     repeat
       if not (R.unfinished == 0) then break end
       if not (R.checkpoint == 1) then break end
@@ -2273,7 +2278,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:139)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:140)
     repeat
       if not (R.unfinished == 0) then break end
       R.package = 0 changed = true
@@ -2305,6 +2310,7 @@ stream_main.states = {
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 1 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       R.unfinished = 0 changed = true
       R.package = 0 changed = true
       state = 10
@@ -2343,7 +2349,7 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:142)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:143)
     R.package = 0 changed = true
     R.unfinished = 0 changed = true
     R.iterating = 1 changed = true
@@ -2352,13 +2358,13 @@ stream_main.states = {
   end,
   -- body: The body of a section: RAM delimits itself, a device does not.  RAM is told by its look if START was missed.
   [10] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:148)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:149)
     repeat
       if not (R.section_name == "ram") then break end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:149)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:150)
     repeat
       if not (C.whole == 0) then break end
       if not (R.section_name == "") then break end
@@ -2401,31 +2407,31 @@ stream_main.states = {
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:155)
     repeat
       if not (C.footers == 2) then break end
       state = 12
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:155)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:156)
     state = 11
     return q
   end,
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:161)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:162)
     R.body_at = spos + q - 1 changed = true state = 20
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:167)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:168)
     R.body_at = spos + q - 1 changed = true state = 21
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
   [13] = function(s, q, m)
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:173)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:174)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2444,11 +2450,11 @@ stream_main.states = {
       end
       if w2 ~= R.section then report(38, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
       seen[27] = seen[27] + 1
-      C.footers = 1 shared_changed = true
+      do local v = 1 if C.footers ~= v then C.footers, shared_changed = v, true end end
       state = 7
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:182)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:183)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2465,30 +2471,30 @@ stream_main.states = {
         end
       end
       seen[27] = seen[27] + 1
-      C.footers = 1 shared_changed = true
+      do local v = 1 if C.footers ~= v then C.footers, shared_changed = v, true end end
       memorise(C.sections, w2, (recall(C.sections, w2) or "") ~= "" and (recall(C.sections, w2) or "") or R.section_name, 4096)
       state = 7
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:190)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:191)
     repeat
       if not (C.footers == 1) then break end
       do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:191)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:192)
     repeat
       if not (C.footers == 0) then break end
-      C.footers = 2 shared_changed = true
+      do local v = 2 if C.footers ~= v then C.footers, shared_changed = v, true end end
       state = 7
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:192)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:193)
     state = 7
     return q
   end,
   -- after_eof: Behind the last section.
   [14] = function(s, q, m)
-    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:200)
+    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:201)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2509,7 +2515,7 @@ stream_main.states = {
       state = 15
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:201)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:202)
     repeat
       local c2 = true
       if R.checkpoint ~= 1 then
@@ -2521,7 +2527,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:202)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:203)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2530,7 +2536,7 @@ stream_main.states = {
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
   [15] = function(s, q, m)
-    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:208)
+    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:209)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2555,7 +2561,7 @@ stream_main.states = {
       state = 6
       do return q + 12 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:217)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:218)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2573,7 +2579,7 @@ stream_main.states = {
       state = 5
       do return q + 4 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:224)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:225)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2591,14 +2597,14 @@ stream_main.states = {
       state = 15
       do return q + 4 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:225)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:226)
     repeat
       if not (R.checkpoint == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       do return fault(41, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:226)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:227)
     return fault(42, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
@@ -3166,7 +3172,7 @@ stream_main.states = {
     -- go on  (dissector/protocols/qemu_migration/stream_ram.py:243)
     repeat
       if not (R.blocks_left == 0) then break end
-      C.listed = 1 shared_changed = true
+      do local v = 1 if C.listed ~= v then C.listed, shared_changed = v, true end end
       state = 17
       do return q end
     until true
@@ -3205,7 +3211,7 @@ stream_main.states = {
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
-      C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
+      do local v = w2 > C.largest_block and w2 or C.largest_block if C.largest_block ~= v then C.largest_block, shared_changed = v, true end end
       state = 18
       do return q + end_address end
     until true
@@ -3241,7 +3247,7 @@ stream_main.states = {
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w3, 0))) end
       memorise(C.lengths, v_block, w3, 4096)
       R.blocks_left = w3 > R.blocks_left and 0 or R.blocks_left - w3 changed = true
-      C.largest_block = w3 > C.largest_block and w3 or C.largest_block shared_changed = true
+      do local v = w3 > C.largest_block and w3 or C.largest_block if C.largest_block ~= v then C.largest_block, shared_changed = v, true end end
       state = 18
       do return q + end_page_size end
     until true
@@ -3269,7 +3275,7 @@ stream_main.states = {
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
-      C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
+      do local v = w2 > C.largest_block and w2 or C.largest_block if C.largest_block ~= v then C.largest_block, shared_changed = v, true end end
       state = 18
       do return q + end_used_length end
     until true
@@ -3694,7 +3700,7 @@ stream_main.resync = {
       return true
     end,
     found = function()
-      C.whole = 0 shared_changed = true
+      do local v = 0 if C.whole ~= v then C.whole, shared_changed = v, true end end
       R.package = 0 changed = true
       R.unfinished = 0 changed = true
       R.section = 4294967296.0 changed = true
@@ -3729,7 +3735,7 @@ stream_main.resync = {
       return true
     end,
     found = function()
-      C.whole = 0 shared_changed = true
+      do local v = 0 if C.whole ~= v then C.whole, shared_changed = v, true end end
       R.package = 0 changed = true
       R.unfinished = 0 changed = true
       R.section = 4294967296.0 changed = true
@@ -4199,7 +4205,7 @@ stream_return_path.resync = {
       return true
     end,
     found = function()
-      C.whole = 0 shared_changed = true
+      do local v = 0 if C.whole ~= v then C.whole, shared_changed = v, true end end
       R.block = "" changed = true
       state = 1
     end,
@@ -4261,17 +4267,18 @@ stream_multifd.states = {
       if w1 ~= 1 then report(71, format("multifd: received packet version %s, expected 1", dec(w1))) end
       seen[53] = seen[53] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
+      memorise(C.channel_ids, w2, 1, 256)
       state = 2
       do return q + 64 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:99)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:100)
     return fault(72, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:105)
+    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:106)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 11 > m then return nil, 12 end
@@ -4313,7 +4320,7 @@ stream_multifd.states = {
       state = 2
       do return q + 276 end
     until true
-    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:112)
+    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:113)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 19 > m then return nil, 20 end
@@ -4368,17 +4375,17 @@ stream_multifd.states = {
       R.packet_size = w6 changed = true
       R.method = p1 > 0 and bit.band(w5, 62) % 4294967296 or R.method changed = true
       R.data_seen = p1 > 0 and 1 or R.data_seen changed = true
-      C.page_size = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and floor(0x80000 / p2) or C.page_size shared_changed = true
+      do local v = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and floor(0x80000 / p2) or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
       enter(q + 320, inside, 4, "MultiFD packet")
       state = 3
       do return q + 320 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:135)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:136)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
       do return fault(72, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:136)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
     repeat
       if q + 19 > m then return nil, 20 end
       local p1 = u32(s, q + 16)
@@ -4386,7 +4393,7 @@ stream_multifd.states = {
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
       do return fault(76, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
     repeat
       if q + 35 > m then return nil, 36 end
       local p1 = u32(s, q + 32)
@@ -4397,7 +4404,7 @@ stream_multifd.states = {
   end,
   -- offsets: The list of offsets.
   [3] = function(s, q, m)
-    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:143)
+    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:144)
     repeat
       if not (R.normal_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -4415,7 +4422,7 @@ stream_multifd.states = {
       state = 3
       do return q + 8 end
     until true
-    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:150)
+    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:151)
     repeat
       if not (R.zero_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -4433,7 +4440,7 @@ stream_multifd.states = {
       state = 3
       do return q + 8 end
     until true
-    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:157)
+    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:158)
     if want then
       local t = open(58, q, 0, R.unused)
       if t then
@@ -4447,13 +4454,13 @@ stream_multifd.states = {
   end,
   -- pages: Behind the list of offsets.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:163)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:164)
     repeat
       if not (R.normal_pages == 0) then break end
       state = 2
       do return q end
     until true
-    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:164)
+    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:165)
     repeat
       if not (R.method == 0) then break end
       if want then
@@ -4467,7 +4474,7 @@ stream_multifd.states = {
       state = 2
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:165)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:166)
     if want then
       local t = open(60, q, 0, R.packet_size)
       if t then
@@ -4874,6 +4881,7 @@ function stream_preempt.tally() return format("RAM %s: ", text(R.block == "" and
 
 shared_registers = {
   over = 0,
+  underway = 0,
   page_size = function() return pref.page_size == 0 and 0x1000 or pref.page_size end,
   lengths = new_map,
   largest_block = 0,
@@ -4883,6 +4891,7 @@ shared_registers = {
   whole = 0,
   postcopy = 0,
   return_path = 0,
+  channel_ids = new_map,
 }
 
 local MAX_FIRST = 512
@@ -4929,6 +4938,16 @@ channels = {
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
       if not (p2 == 1) then return false end
+      return true
+    end,
+    apart = function(s, q, m)
+      local c2 = true
+      if C.underway ~= 1 then
+        if q + 24 > m then return nil, 25 end
+        local p1 = byte(s, q + 24)
+        c2 = (recall(C.channel_ids, p1) or 0) == 1
+      end
+      if not (c2) then return false end
       return true
     end,
   },
@@ -5125,7 +5144,8 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   return n
 end
 
--- The channel that a connection's first octets belong to; nil and true when more of them are needed.
+-- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
+-- destination; nil and true when more octets are needed.
 local function channel_of(s, pinfo, late)
   local waits = false
   local conversation = endpoints[tostring(pinfo.dst) .. " " .. pinfo.dst_port]
@@ -5134,7 +5154,13 @@ local function channel_of(s, pinfo, late)
     if channel.first and (not channel.joins or not late and conversation) then
       C = channel.joins and conversation.C or initial(shared_registers)
       local ok, more = channel.first(s, 1, #s)
-      if ok then return channel end
+      if ok then
+        if channel.joins or not channel.apart or not conversation then return channel, false end
+        C, replay = conversation.C, false
+        local apart, need = channel.apart(s, 1, #s)
+        if apart ~= nil or need > MAX_FIRST then return channel, apart end
+        return nil, true
+      end
       if ok == nil and more <= MAX_FIRST then waits = true end
     end
   end
@@ -5152,15 +5178,16 @@ local function claim(tvb, pinfo)
   if kept and (kept.src ~= get.src(pinfo) or kept.dst ~= get.dst(pinfo)) then kept = nil end
   local before, late = kept and kept.s, kept and kept.missed
   local s = (before or "") .. raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST)
-  local channel, waits = channel_of(s, pinfo, late)
+  local channel, told = channel_of(s, pinfo, late)
   if not channel then
+    local waits = told
     if not late then
       pending[k] = { s = waits and s or "", missed = not waits, src = get.src(pinfo), dst = get.dst(pinfo) }
     end
     return nil, waits and not late
   end
   pending[k] = nil
-  local flow = new_connection(pinfo, channel)
+  local flow = new_connection(pinfo, channel, told)
   if before and before ~= "" then
     flow.carry, flow.need = { s = before, n = #before }, #before + 1
     flow.pos = #before
@@ -5215,10 +5242,16 @@ end
 local function tls_heuristic(tvb, pinfo, tree)
   if not get.number then learn_getters(pinfo) end
   by_port = true
-  local number, visited = get.number(pinfo), get.visited(pinfo)
+  local number = get.number(pinfo)
   local flow = flow_of(pinfo, number)
-  if not visited and (not flow or number * PIECES > flow.last and is_over(flow.connection.conversation)) then
-    flow = claim(tvb, pinfo) or flow
+  if not get.visited(pinfo) then
+    if not flow then
+      flow = claim(tvb, pinfo)
+    elseif number * PIECES > flow.last and is_over(flow.connection.conversation) then
+      local n = captured(tvb)
+      local channel = channel_of(raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST), pinfo, true)   -- it is over: apart
+      if channel then flow = new_connection(pinfo, channel) end
+    end
   end
   if not flow then return false end
   dissect_flow(tvb, pinfo, tree, flow, number)
@@ -5247,7 +5280,7 @@ end
 
 local function print_summary()
   for _, c in ipairs(conversations) do
-    print(format("%s, conversation %d", proto.description, c.number))
+    print(format("%s, %s %d", proto.description, whole_name, c.number))
     for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
     local names = {}
     for key in pairs(c.facts) do names[#names + 1] = key end

@@ -38,6 +38,7 @@ def translate_protocol(p: d.Protocol) -> m.Protocol:
             simplify(c.first.node) if c.first is not None else None,
             c.joins,
             c.doc,
+            _shared(p, c.apart, f"channel {c.name}: apart", [c.forward]),
         )
         for c in p.channels
     )
@@ -54,25 +55,21 @@ def translate_protocol(p: d.Protocol) -> m.Protocol:
         if r.pdu
     }
     sources = tuple(sorted({relative(f) for f in files} | layers))
-    over = _over(p) if p.over is not None else None
-    return m.Protocol(p.name, p.prefix, p.title, p.short, channels, p.parameters, p.counters, sources, over)
+    over = _shared(
+        p, p.over, f"protocol {p.name}: over", [s for c in p.channels for s in (c.forward, c.reverse)]
+    )
+    return m.Protocol(p.name, p.prefix, p.title, p.short, channels, p.parameters, p.counters, sources, over, p.whole)
 
 
-def _over(p: d.Protocol) -> Expr:
-    shared = {
-        r.name: r.type
-        for c in p.channels
-        for s in (c.forward, c.reverse)
-        if s
-        for r in s.registers
-        if r.scope == "conversation"
-    }
+def _shared(p: d.Protocol, e: d.E | None, where: str, streams: Iterable[d.Stream | None]) -> Expr | None:
+    """An expression over the conversation registers of *streams*."""
+    if e is None:
+        return None
+    shared = {r.name: r.type for s in streams if s for r in s.registers if r.scope == "conversation"}
     stream = d.Stream(
         "", "", tuple(d.Register(n, t) for n, t in shared.items()), (), d.Finding("", "note", "protocol", "")
     )
-    return _Stream(stream, {x.name for x in p.parameters}, set()).expr(
-        d.as_expr(p.over), f"protocol {p.name}: over", None
-    )
+    return _Stream(stream, {x.name for x in p.parameters}, set()).expr(e.node, where, None)
 
 
 def relative_class(cls: type) -> str:

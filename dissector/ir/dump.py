@@ -107,8 +107,9 @@ def dump(p: Protocol) -> str:
 def _channel(c: Channel) -> Iterator[str]:
     first = f", first octets {show(c.first)}" if c.first is not None else ""
     joins = ", joins a conversation" if c.joins else ""
+    apart = f", apart {show(c.apart)}" if c.apart is not None else ""
     reverse = f" / {c.reverse.name}" if c.reverse else ""
-    yield f"channel {c.name}: {c.forward.name}{reverse}{joins}{first}"
+    yield f"channel {c.name}: {c.forward.name}{reverse}{joins}{first}{apart}"
 
 
 def _pdu(p: Pdu) -> Iterator[str]:

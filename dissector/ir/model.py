@@ -312,7 +312,9 @@ class Channel:
     """The role of one TCP connection.
 
     ``first`` tells it by the first octets of the side that opened it (None: only by choice).  ``joins`` means that it
-    is only taken for this channel when the same destination endpoint already has a conversation.
+    is only taken for this channel when the same destination endpoint already has a conversation.  ``apart`` looks at
+    the same octets and at the conversation registers of the one that is there: where it holds, the connection is not of
+    that conversation but begins another.
     """
 
     name: str
@@ -322,6 +324,7 @@ class Channel:
     first: Expr | None = None
     joins: bool = False
     doc: str = ""
+    apart: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +332,8 @@ class Protocol:
     """All there is to know.  ``prefix`` begins every display-filter name.
 
     The first channel is the one that a conversation has once.  ``over`` looks at conversation registers: where it
-    holds, nothing more is to come, for executors that are not told when connections end.
+    holds, nothing more is to come, for executors that are not told when connections end.  ``whole`` is what users call
+    a conversation; each PDU is shown with the number of its own under this name.
     """
 
     name: str
@@ -341,6 +345,7 @@ class Protocol:
     counters: tuple[Counter, ...] = ()
     sources: tuple[str, ...] = ()
     over: Expr | None = None
+    whole: str = "conversation"
 
     @property
     def streams(self) -> tuple[Stream, ...]:

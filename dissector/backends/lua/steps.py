@@ -222,9 +222,12 @@ class StreamPrinter:
             if key is not None:
                 limit = next(r.limit for r in self.stream.registers if r.name == name)
                 out.append(f"memorise({self.register(name)}, {self.v(key)}, {self.v(value)}, {limit})")
+            elif name in self.shared:  # each change of these is noted for the revisits: only where there is one
+                where = self.register(name)
+                change = f"{where}, shared_changed = v, true"
+                out.append(f"do local v = {self.v(value)} if {where} ~= v then {change} end end")
             else:
-                flag = "shared_changed" if name in self.shared else "changed"
-                out.append(f"{self.register(name)} = {self.v(value)} {flag} = true")
+                out.append(f"{self.register(name)} = {self.v(value)} changed = true")
         return out
 
     # ------------------------------------------------------------------------------------------------ showing

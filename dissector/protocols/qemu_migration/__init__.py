@@ -41,4 +41,5 @@ PROTOCOL = Protocol(
     parameters=PARAMETERS,
     counters=COUNTERS,
     over=S.over == 1,
+    whole="migration",
 )

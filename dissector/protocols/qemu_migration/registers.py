@@ -40,7 +40,26 @@ RETURN_PATH = Register("return_path", scope="conversation", doc="1 behind OPEN_R
 
 OVER = Register("over", scope="conversation", doc="1 behind the EOF of the main channel.")
 
-CONVERSATION = (OVER, PAGE_SIZE, LENGTHS, LARGEST_BLOCK, LISTED, SECTIONS, FOOTERS, WHOLE, POSTCOPY, RETURN_PATH)
+UNDERWAY = Register(
+    "underway", scope="conversation", doc="1 behind the first PART or END: no multifd channel opens any more."
+)
+CHANNEL_IDS = Register(
+    "channel_ids", "map", scope="conversation", limit=256, doc="Ids of multifd channels -> 1; each is there once."
+)
+
+CONVERSATION = (
+    OVER,
+    UNDERWAY,
+    PAGE_SIZE,
+    LENGTHS,
+    LARGEST_BLOCK,
+    LISTED,
+    SECTIONS,
+    FOOTERS,
+    WHOLE,
+    POSTCOPY,
+    RETURN_PATH,
+)
 
 LAST_BLOCK = (
     Register(
@@ -83,6 +102,8 @@ MULTIFD = (
     PAGE_SIZE,
     LARGEST_BLOCK,
     LISTED,
+    UNDERWAY,
+    CHANNEL_IDS,
     Register("normal_pages", doc="Pages behind the list of offsets."),
     Register("normal_left", doc="Their offsets that are still to come."),
     Register("zero_left", doc="Offsets of pages of zeros that are still to come."),

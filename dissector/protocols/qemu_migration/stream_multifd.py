@@ -93,6 +93,7 @@ INIT = State(
         MultifdInit,
         match=("magic",),
         goto="packet",
+        do=((S.channel_ids[F.channel_id], 1),),
         findings=(BAD_VERSION,),
         info=text("channel %d", F.channel_id),
     ),

@@ -22,6 +22,7 @@ from .lookahead import (
     HEADER_AHEAD,
     MESSAGE_AHEAD,
     MULTIFD_AHEAD,
+    MULTIFD_APART,
     MULTIFD_FIRST,
     PAGE_WINDOW,
     PAGES_AHEAD,
@@ -109,6 +110,7 @@ MULTIFD_CHANNEL = Channel(
     "multifd",
     MULTIFD_STREAM,
     first=MULTIFD_AHEAD,
+    apart=MULTIFD_APART,
     doc="Pages in packets; as many channels as the parameter multifd-channels says.  Nothing comes back.",
 )
 

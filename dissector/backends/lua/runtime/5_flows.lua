@@ -66,13 +66,14 @@ local function remember_flow(flow, src, dst, src_port, dst_port)
   if list then list[#list + 1] = flow else flows[k] = { flow } end
 end
 
--- A connection on this channel whose forward direction is the one of this packet.
-local function new_connection(pinfo, channel)
+-- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
+-- that is there.
+local function new_connection(pinfo, channel, apart)
   local place = tostring(pinfo.dst) .. " " .. pinfo.dst_port
   local conversation = endpoints[place]
   if conversation and not channel.joins then
     local one_more = channel == channels[1] and conversation.channels[channel.name]
-    if one_more or is_over(conversation) then conversation = nil end
+    if one_more or apart or is_over(conversation) then conversation = nil end
   end
   if not conversation then
     conversation = new_conversation()

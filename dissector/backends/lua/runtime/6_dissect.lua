@@ -149,7 +149,8 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   return n
 end
 
--- The channel that a connection's first octets belong to; nil and true when more of them are needed.
+-- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
+-- destination; nil and true when more octets are needed.
 local function channel_of(s, pinfo, late)
   local waits = false
   local conversation = endpoints[tostring(pinfo.dst) .. " " .. pinfo.dst_port]
@@ -158,7 +159,13 @@ local function channel_of(s, pinfo, late)
     if channel.first and (not channel.joins or not late and conversation) then
       C = channel.joins and conversation.C or initial(shared_registers)
       local ok, more = channel.first(s, 1, #s)
-      if ok then return channel end
+      if ok then
+        if channel.joins or not channel.apart or not conversation then return channel, false end
+        C, replay = conversation.C, false
+        local apart, need = channel.apart(s, 1, #s)
+        if apart ~= nil or need > MAX_FIRST then return channel, apart end
+        return nil, true
+      end
       if ok == nil and more <= MAX_FIRST then waits = true end
     end
   end
@@ -176,15 +183,16 @@ local function claim(tvb, pinfo)
   if kept and (kept.src ~= get.src(pinfo) or kept.dst ~= get.dst(pinfo)) then kept = nil end
   local before, late = kept and kept.s, kept and kept.missed
   local s = (before or "") .. raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST)
-  local channel, waits = channel_of(s, pinfo, late)
+  local channel, told = channel_of(s, pinfo, late)
   if not channel then
+    local waits = told
     if not late then
       pending[k] = { s = waits and s or "", missed = not waits, src = get.src(pinfo), dst = get.dst(pinfo) }
     end
     return nil, waits and not late
   end
   pending[k] = nil
-  local flow = new_connection(pinfo, channel)
+  local flow = new_connection(pinfo, channel, told)
   if before and before ~= "" then
     flow.carry, flow.need = { s = before, n = #before }, #before + 1
     flow.pos = #before
@@ -246,7 +254,7 @@ local function tls_heuristic(tvb, pinfo, tree)
       flow = claim(tvb, pinfo)
     elseif number * PIECES > flow.last and is_over(flow.connection.conversation) then
       local n = captured(tvb)
-      local channel = channel_of(raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST), pinfo, true)
+      local channel = channel_of(raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST), pinfo, true)   -- it is over: apart
       if channel then flow = new_connection(pinfo, channel) end
     end
   end
@@ -277,7 +285,7 @@ end
 
 local function print_summary()
   for _, c in ipairs(conversations) do
-    print(format("%s, conversation %d", proto.description, c.number))
+    print(format("%s, %s %d", proto.description, whole_name, c.number))
     for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
     local names = {}
     for key in pairs(c.facts) do names[#names + 1] = key end
