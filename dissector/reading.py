@@ -31,8 +31,8 @@ MOST_PAYLOAD = 64 << 20
 
 TLS_HANDSHAKE = b"\x16\x03"
 ENCRYPTED = (
-    "there are TLS connections: what they carry is encrypted, and only Wireshark with the plugin can show it, given the "
-    "keys that a QEMU started with SSLKEYLOGFILE=FILE writes (tshark -o tls.keylog_file:FILE, or for good: "
+    "there are TLS connections: what they carry is encrypted, and only Wireshark with the plugin can show it, given "
+    "the keys that a QEMU started with SSLKEYLOGFILE=FILE writes (tshark -o tls.keylog_file:FILE, or for good: "
     "editcap --inject-secrets tls,FILE CAPTURE NEW.pcapng)"
 )
 

@@ -267,7 +267,8 @@ class Session:
         conversation = self._latest.get(destination)
         if conversation is None or channel.apart is None or channel.joins:
             return False
-        return bool(evaluate(channel.apart, {"S": conversation.registers.values, "P": self.parameters}, ahead))
+        values = {**self._initial.values, **conversation.registers.values}
+        return bool(evaluate(channel.apart, {"S": values, "P": self.parameters}, ahead))
 
     def _ignore(self, c: Connection, frame: int, time_ns: int) -> list[Event]:
         spoke = c.held[0].direction if c.held else 0

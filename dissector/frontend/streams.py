@@ -55,9 +55,7 @@ def translate_protocol(p: d.Protocol) -> m.Protocol:
         if r.pdu
     }
     sources = tuple(sorted({relative(f) for f in files} | layers))
-    over = _shared(
-        p, p.over, f"protocol {p.name}: over", [s for c in p.channels for s in (c.forward, c.reverse)]
-    )
+    over = _shared(p, p.over, f"protocol {p.name}: over", [s for c in p.channels for s in (c.forward, c.reverse)])
     return m.Protocol(p.name, p.prefix, p.title, p.short, channels, p.parameters, p.counters, sources, over, p.whole)
 
 

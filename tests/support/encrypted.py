@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Captures of TLS connections with the keys in them, and what was said inside.
 
-Their sidecar has ``encrypted = "tls"``.  Wireshark's own "follow" gives the octets that TLS carried, without any plugin:
-a witness that knows nothing of the protocol.  They are written as a capture of plain TCP, with the same numbers of
-connections and the same sides, for the readers that know no TLS.
+Their sidecar has ``encrypted = "tls"``.  Wireshark's own "follow" gives the octets that TLS carried, without any
+plugin: a witness that knows nothing of the protocol.  They are written as a capture of plain TCP, with the same numbers
+of connections and the same sides, for the readers that know no TLS.
 """
 
 from __future__ import annotations

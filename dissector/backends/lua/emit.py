@@ -91,7 +91,11 @@ def own_field(declaration: str, p: Protocol) -> str:
 
 
 def _declarations(p: Protocol, names: Declared) -> list[str]:
-    out = [f"local proto_name, whole_name = {string(p.prefix)}, {string(p.whole)}", f"local proto = Proto(proto_name, {string(p.title)})", ""]
+    out = [
+        f"local proto_name, whole_name = {string(p.prefix)}, {string(p.whole)}",
+        f"local proto = Proto(proto_name, {string(p.title)})",
+        "",
+    ]
     out += ["local vs = {}", *names.value_string_lines(), ""]
     out += ["local f = {}", *(own_field(x, p) for x in OWN_FIELDS), *names.field_lines]
     out += [
