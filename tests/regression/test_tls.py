@@ -93,6 +93,20 @@ class TestEachCapture:
             assert "Wireshark" in said
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"prefs": {"qmig.ports": "4647"}}, {"decode_as": ["tls.port==4647,qmig"]}, {"decode_as": ["tcp.port==4647,qmig"]}],
+    ids=["preference", "decode TLS as", "decode TCP as"],
+)
+def test_by_port(options: Any, plain: dict[str, Path], tshark: Tshark, plugin: Path) -> None:
+    """A port that is said to be the protocol's is left to TLS where TLS is spoken on it, and gives the same PDUs."""
+    capture = next(c for c in ENCRYPTED if "multifd" in c.name)
+    assert 4647 == sidecar(capture)["port"]
+    theirs = wireshark(capture, tshark, plugin, **options)
+
+    assert not difference(decoded(plain[capture.name]).pdus, theirs.pdus)
+
+
 def counted(reading: Reading) -> dict[str, int]:
     """The counts of QEMU's that the wire tells."""
     out = dict.fromkeys(("ram.normal", "ram.duplicate", "ram.postcopy-requests"), 0)
