@@ -42,6 +42,8 @@ f.pdu_offset = ProtoField.uint64("qmig.pdu.offset", "Stream offset", base.DEC)
 f.pdu_length = ProtoField.uint64("qmig.pdu.length", "Length", base.DEC)
 f.pdu_region = ProtoField.string("qmig.pdu.inside", "Inside")
 f.payload = ProtoField.bytes("qmig.continued", "Payload continued from an earlier segment")
+f.uncompressed = ProtoField.bytes("qmig.uncompressed", "Uncompressed")
+f.not_uncompressed = ProtoField.string("qmig.not_uncompressed", "Not uncompressed")
 f.body = ProtoField.bytes("qmig.body", "Body whose end is not known yet")
 f.undecoded = ProtoField.bytes("qmig.undecoded", "Octets that could not be placed")
 f.magic = ProtoField.uint32("qmig.magic", "Magic", base.HEX)
@@ -475,6 +477,41 @@ local function show_payload(t, field, q, n)
   local here = captured(T) - at
   if n < here then here = n end
   if here > 0 and at >= 0 then t:add(field, T(at, here)) end
+end
+
+-- What Wireshark can uncompress, asked once: the names differ by version, and a build may lack a library.
+local LONGEST_UNPACKED = 4194304
+local unpackers = {}
+for method, names in pairs({ zlib = { "uncompress_zlib", "uncompress" }, zstd = { "uncompress_zstd" } }) do
+  for _, name in ipairs(names) do
+    local known, fn = pcall(function() return TvbRange[name] end)
+    if known and fn and not unpackers[method] then unpackers[method] = fn end
+  end
+end
+
+-- A payload of n octets that is compressed by a method, or by none that is known, and what comes out of it, in a tab of
+-- its own: only for somebody who looks at it, and only if it is all here and all comes out.
+local function show_packed(t, field, q, n, method, alone, size, label)
+  show_payload(t, field, q, n)
+  if not method or not (t.visible or t:referenced(f.uncompressed)) then return end
+  local at, why = base + q - 1, nil
+  if not alone then
+    why = format("it continues the %s stream of this connection", method)
+  elseif at < 0 or at + n > captured(T) then
+    why = "this segment has only a part of it"
+  elseif not unpackers[method] or size > LONGEST_UNPACKED then
+    why = format("this Wireshark cannot uncompress %s", method)
+  else
+    local ok, result = pcall(unpackers[method], T(at, n), label)
+    local got = ok and result and result:len() or 0
+    if got == size then
+      t:add(f.uncompressed, result):set_generated()
+      return
+    end
+    why = got == 0 and "nothing comes out: it is damaged, or goes on behind these octets"
+          or format("%s octets come out, not %s", dec(got), dec(size))
+  end
+  t:add(f.not_uncompressed, why):set_generated()
 end
 
 local function last_payload(field)
@@ -2984,7 +3021,9 @@ stream_main.states = {
             flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
           end
           t:add(f.ram_compressed_length, range(q + 8, 4))
-          show_payload(t, f.ram_data, q + 12, p1)
+          local method = "zlib"
+          local alone = true
+          show_packed(t, f.ram_data, q + 12, p1, method, alone, C.page_size, "Uncompressed page")
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
@@ -3033,7 +3072,9 @@ stream_main.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_compressed_length, range(q + end_block, 4))
-          show_payload(t, f.ram_data, q + end_length, w4)
+          local method = "zlib"
+          local alone = true
+          show_packed(t, f.ram_data, q + end_length, w4, method, alone, C.page_size, "Uncompressed page")
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
@@ -4225,7 +4266,7 @@ function stream_return_path.tally() return "" end
 
 local stream_multifd = {
   name = "multifd", last = 4,
-  scalars = { "normal_pages", "normal_left", "zero_left", "unused", "packet_size", "method", "data_seen" },
+  scalars = { "normal_pages", "normal_left", "zero_left", "unused", "packet_size", "method", "begun", "data_seen" },
   registers = {
     body_at = 0,
     normal_pages = 0,
@@ -4234,6 +4275,7 @@ local stream_multifd = {
     unused = 0,
     packet_size = 0,
     method = 0,
+    begun = 0,
     data_seen = 0,
   },
 }
@@ -4478,11 +4520,14 @@ stream_multifd.states = {
     if want then
       local t = open(60, q, 0, R.packet_size)
       if t then
-        show_payload(t, f.multifd_data, q, R.packet_size)
+        local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+        local alone = R.begun == 0
+        show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
       end
     end
     seen[60] = seen[60] + 1
     pass_over(q, R.packet_size, f.multifd_data)
+    R.begun = 1 changed = true
     state = 2
     return q
   end,
@@ -4505,6 +4550,7 @@ stream_multifd.resync = {
       return true
     end,
     found = function()
+      R.begun = 1 changed = true
       state = 2
     end,
   },

@@ -149,6 +149,10 @@ class _Stream:
             out["present"] = self.expr(f.present, where, p)
         if f.part is not None:
             out["part"] = m.Part(f.part.which, self.expr(f.part.modulus, where, p))
+        if f.packed is not None:
+            methods = tuple((name, self.expr(when, where, None)) for name, when in f.packed.methods)
+            size, alone = (self.expr(e, where, None) for e in (f.packed.size, f.packed.alone))
+            out["packed"] = m.Packed(size, f.packed.label, methods, alone)
         return out
 
     def match(self, r: d.Rule, pdu: m.Pdu | None, where: str) -> tuple[m.Match, ...]:

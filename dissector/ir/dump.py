@@ -129,6 +129,9 @@ def _field(f: Field) -> str:
         out += f", bits {f.bits[0]}+{f.bits[1]}"
     if f.lazy:
         out += ", payload"
+    if f.packed:
+        methods = ", ".join(f"{name} if {show(when)}" for name, when in f.packed.methods)
+        out += f", packed ({methods}; {show(f.packed.size)} octets, alone if {show(f.packed.alone)})"
     return out + (f", if {show(f.present)}" if f.present is not None else "")
 
 

@@ -88,10 +88,26 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """What comes out of a payload that is compressed: ``size`` octets, called ``label``.
+
+    ``methods`` are (``zlib`` or ``zstd``, condition) in the order in which they are tried; where none holds, nothing is
+    known of the payload.  ``alone`` says whether it can be uncompressed by itself, or only behind what came before it
+    in one continuous stream.  All of them look at registers only.
+    """
+
+    size: Expr
+    label: str
+    methods: tuple[tuple[str, Expr], ...]
+    alone: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """A run of octets with a meaning.
 
     ``size`` is in octets.  ``advance`` False means that the next field starts at the same octet (``part``, ``bits``).
+    ``packed`` is of a ``lazy`` one that is compressed.
     ``bits`` is (shift from the least significant bit, width).  ``present`` None is always; an absent field has the
     value 0 or b"" in every later expression.
     """
@@ -110,6 +126,7 @@ class Field:
     bits: tuple[int, int] | None = None
     advance: bool = True
     lazy: bool = False
+    packed: Packed | None = None
     doc: str = ""
     source: SourceRef = NOWHERE
 

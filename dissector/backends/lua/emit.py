@@ -34,6 +34,8 @@ OWN_FIELDS = (
     ('f.pdu_length = ProtoField.uint64("{p}.pdu.length", "Length", base.DEC)'),
     ('f.pdu_region = ProtoField.string("{p}.pdu.inside", "Inside")'),
     ('f.payload = ProtoField.bytes("{p}.continued", "Payload continued from an earlier segment")'),
+    ('f.uncompressed = ProtoField.bytes("{p}.uncompressed", "Uncompressed")'),
+    ('f.not_uncompressed = ProtoField.string("{p}.not_uncompressed", "Not uncompressed")'),
     ('f.body = ProtoField.bytes("{p}.body", "Body whose end is not known yet")'),
     ('f.undecoded = ProtoField.bytes("{p}.undecoded", "Octets that could not be placed")'),
 )

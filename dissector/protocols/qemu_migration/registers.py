@@ -110,5 +110,6 @@ MULTIFD = (
     Register("unused", doc="Octets of the list that mean nothing."),
     Register("packet_size", doc="Octets of compressed pages behind the list."),
     Register("method", doc="Compression method, as in the flags."),
+    Register("begun", doc="1 behind the first compressed pages, to which the later ones refer back."),
     Register("data_seen", doc="1 when a packet with pages has told the method."),
 )

@@ -163,7 +163,7 @@ PAGES = State(
     "pages",
     Rule(when=S.normal_pages == 0, goto="packet"),
     Rule(MultifdPages, when=S.method == 0, goto="packet"),
-    Rule(MultifdCompressed, goto="packet"),
+    Rule(MultifdCompressed, goto="packet", do=((S.begun, 1),)),
     doc="Behind the list of offsets.",
 )
 

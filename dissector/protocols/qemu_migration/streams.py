@@ -92,7 +92,7 @@ MULTIFD_STREAM = Stream(
     registers=MULTIFD,
     states=stream_multifd.STATES,
     unknown=UNEXPECTED,
-    resync=(Resync("packet", Until(MULTIFD_AHEAD, (0, MULTIFD_FIRST), WINDOW)),),
+    resync=(Resync("packet", Until(MULTIFD_AHEAD, (0, MULTIFD_FIRST), WINDOW), ((S.begun, 1),)),),
 )
 
 PREEMPT_STREAM = Stream(
