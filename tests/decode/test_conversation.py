@@ -161,7 +161,9 @@ class TestConversations:
 
         assert [{"extra": 1, "main": 1}] == [c.channels for c in s.conversations]
 
-    @pytest.mark.parametrize(("unit", "expected"), [(64, [{"main": 1, "extra": 1}]), (128, [{"main": 1}, {"extra": 1}])])
+    @pytest.mark.parametrize(
+        ("unit", "expected"), [(64, [{"main": 1, "extra": 1}]), (128, [{"main": 1}, {"extra": 1}])]
+    )
     def test_apart(self, unit: int, expected: list[dict[str, int]]) -> None:
         """A channel that its first octets and the shared registers tell apart begins another conversation."""
         apart = (S.unit + peek(2, 1) == 128).node

@@ -7,9 +7,11 @@ frame.  The decoder knows no TLS; it is given the octets that Wireshark's own "f
 
 from __future__ import annotations
 
+import gzip
 import random
 import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from dissector.cli import main
 from dissector.tshark import Sharkd, Tshark
 from tests.support.encrypted import ENCRYPTED, write_decrypted
 from tests.support.readers import PCAPS, Reading, decoded, difference, wireshark
+
+SECRETS = b"\x0a\0\0\0"
+"""What a Decryption Secrets Block begins with."""
 
 pytestmark = pytest.mark.needs_tshark
 each_capture = pytest.mark.parametrize("capture", ENCRYPTED, ids=lambda p: p.name.split(".pcap")[0])
@@ -105,6 +110,27 @@ def test_by_port(options: Any, plain: dict[str, Path], tshark: Tshark, plugin: P
     theirs = wireshark(capture, tshark, plugin, **options)
 
     assert not difference(decoded(plain[capture.name]).pdus, theirs.pdus)
+
+
+@pytest.mark.parametrize("prefs", [{}, {"qmig.ports": "4647"}], ids=["found", "by port"])
+def test_without_keys(prefs: dict[str, object], tshark: Tshark, plugin: Path, tmp_path: Path) -> None:
+    """What cannot be decrypted is left to TLS, whatever the ports are said to be."""
+    capture = next(c for c in ENCRYPTED if "psk" in c.name)
+    without = tmp_path / "without.pcapng"
+    octets = gzip.decompress(capture.read_bytes())
+    without.write_bytes(b"".join(block for block in blocks(octets) if not block.startswith(SECRETS)))
+    protocols = {row[0][0] for row in tshark.rows(without, plugin, fields=("frame.protocols",), prefs=prefs)}
+
+    assert any("tls" in p for p in protocols)
+    assert not any("qmig" in p for p in protocols)
+
+
+def blocks(octets: bytes) -> Iterator[bytes]:
+    """The blocks of a pcapng file."""
+    while octets:
+        size = int.from_bytes(octets[4:8], "little")
+        yield octets[:size]
+        octets = octets[size:]
 
 
 def counted(reading: Reading) -> dict[str, int]:
