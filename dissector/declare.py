@@ -339,6 +339,22 @@ class Until:
     window: int = 512
 
 
+UNPACKERS = ("zlib", "zstd")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A payload that is compressed; see :class:`dissector.ir.model.Packed`.
+
+    ``methods`` maps ``zlib`` and ``zstd`` to the condition under which it is that, True for always.
+    """
+
+    size: E
+    label: str
+    methods: Mapping[str, E | bool]
+    alone: E | bool = True
+
+
 @dataclass(frozen=True)
 class Rule:
     """In this state, if *match* and *when* hold, a *pdu* follows; then *do* and *goto*.
@@ -430,6 +446,7 @@ class Channel:
     first: E | None = None
     joins: bool = False
     doc: str = ""
+    apart: E | None = None
 
 
 @dataclass(frozen=True)
@@ -445,3 +462,4 @@ class Protocol:
     counters: tuple[Counter, ...] = ()
     over: E | None = None
     doc: str = ""
+    whole: str = "conversation"

@@ -31,6 +31,11 @@ MOST_PAYLOAD = 64 << 20
 """A longer payload is not kept, whatever it announces."""
 
 TLS_HANDSHAKE = b"\x16\x03"
+ENCRYPTED = (
+    "there are TLS connections: what they carry is encrypted, and only Wireshark with the plugin can show it, given "
+    "the keys that a QEMU started with SSLKEYLOGFILE=FILE writes (tshark -o tls.keylog_file:FILE, or for good: "
+    "editcap --inject-secrets tls,FILE CAPTURE NEW.pcapng)"
+)
 
 
 @dataclass(slots=True)
@@ -203,7 +208,7 @@ class Reading:
             links = ", ".join(map(str, self.ignored.link_types))
             return f"it has packets of unknown link types ({links})" if links else "it has no TCP connection at all"
         if any(other.octets.startswith(TLS_HANDSHAKE) for other in self.others):
-            return "there are TLS connections; what they carry cannot be seen without their keys"
+            return ENCRYPTED
         ports = sorted({wire.connection.server.port for wire in self.wires.values()})
         shown = ", ".join(map(str, ports[:8])) + (", ..." if len(ports) > 8 else "")
         first = self.protocol.channels[0].name

@@ -32,7 +32,7 @@ if set_plugin_info then
     repository = "layershark" })
 end
 
-local proto_name = "qmig"
+local proto_name, whole_name = "qmig", "migration"
 local proto = Proto(proto_name, "QEMU Live Migration")
 
 local vs = {}
@@ -44,12 +44,14 @@ vs[5] = { [1] = "MIG_RP_CMD_SHUT", [2] = "MIG_RP_CMD_PONG", [3] = "MIG_RP_CMD_RE
 
 local f = {}
 f.channel = ProtoField.string("qmig.channel", "Channel")
-f.conversation = ProtoField.uint32("qmig.conversation", "Conversation", base.DEC)
+f.conversation = ProtoField.uint32("qmig.migration", "Migration", base.DEC)
 f.pdu = ProtoField.string("qmig.pdu", "PDU")
 f.pdu_offset = ProtoField.uint64("qmig.pdu.offset", "Stream offset", base.DEC)
 f.pdu_length = ProtoField.uint64("qmig.pdu.length", "Length", base.DEC)
 f.pdu_region = ProtoField.string("qmig.pdu.inside", "Inside")
 f.payload = ProtoField.bytes("qmig.continued", "Payload continued from an earlier segment")
+f.uncompressed = ProtoField.bytes("qmig.uncompressed", "Uncompressed")
+f.not_uncompressed = ProtoField.string("qmig.not_uncompressed", "Not uncompressed")
 f.body = ProtoField.bytes("qmig.body", "Body whose end is not known yet")
 f.undecoded = ProtoField.bytes("qmig.undecoded", "Octets that could not be placed")
 f.magic = ProtoField.uint32("qmig.magic", "Magic", base.HEX)
@@ -330,7 +332,7 @@ proto.prefs.colo = Pref.enum("COLO", 0, "Whether checkpoints follow the migratio
 proto.prefs.dialect = Pref.enum("Dialect", 0, "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the first command.", { { 1, "automatic", 0 }, { 2, "release", 1 }, { 3, "v5, the postcopy series before it was merged", 2 }, { 4, "v6, or v7, of that series", 3 }, { 5, "v4, of that series", 4 } }, false)
 proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of more than 16 MiB is an error (up to 2.11) or worth a note.", { { 1, "automatic", 0 }, { 2, "2.12 and newer", 1 }, { 3, "2.5 to 2.11", 2 } }, false)
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
-proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
+proto.prefs.ports = Pref.string("TCP and TLS ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
 local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "CprHeader", "CprListEnd", "CprFd", "CprFdNumber", "CprVfioDevices", "CprVfioDevice" }
 local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "mapped-ram header", "mapped-ram bitmap", "mapped-ram hole", "mapped-ram pages", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "QEMU_CPR_FILE_MAGIC", "CPR list end", "CPR fd", "CPR fd number", "CprState/vfio devices", "CPR vfio device" }
@@ -548,6 +550,41 @@ local function show_payload(t, field, q, n)
   local here = captured(T) - at
   if n < here then here = n end
   if here > 0 and at >= 0 then t:add(field, T(at, here)) end
+end
+
+-- What Wireshark can uncompress, asked once: the names differ by version, and a build may lack a library.
+local LONGEST_UNPACKED = 4194304
+local unpackers = {}
+for method, names in pairs({ zlib = { "uncompress_zlib", "uncompress" }, zstd = { "uncompress_zstd" } }) do
+  for _, name in ipairs(names) do
+    local known, fn = pcall(function() return TvbRange[name] end)
+    if known and fn and not unpackers[method] then unpackers[method] = fn end
+  end
+end
+
+-- A payload of n octets that is compressed by a method, or by none that is known, and what comes out of it, in a tab of
+-- its own: only for somebody who looks at it, and only if it is all here and all comes out.
+local function show_packed(t, field, q, n, method, alone, size, label)
+  show_payload(t, field, q, n)
+  if not method or not (t.visible or t:referenced(f.uncompressed)) then return end
+  local at, why = base + q - 1, nil
+  if not alone then
+    why = format("it continues the %s stream of this connection", method)
+  elseif at < 0 or at + n > captured(T) then
+    why = "this segment has only a part of it"
+  elseif not unpackers[method] or size > LONGEST_UNPACKED then
+    why = format("this Wireshark cannot uncompress %s", method)
+  else
+    local ok, result = pcall(unpackers[method], T(at, n), label)
+    local got = ok and result and result:len() or 0
+    if got == size then
+      t:add(f.uncompressed, result):set_generated()
+      return
+    end
+    why = got == 0 and "nothing comes out: it is damaged, or goes on behind these octets"
+          or format("%s octets come out, not %s", dec(got), dec(size))
+  end
+  t:add(f.not_uncompressed, why):set_generated()
 end
 
 local function last_payload(field)
@@ -830,16 +867,19 @@ end
 -- the machine then looks for a place to go on.  Offsets are counted, so behind a hole they are too small by its size.
 --
 -- Before a segment is read in the first pass, what is needed to read it again is noted: its tick (frame number and
--- how many segments of that frame came before), its position, `skip` and state in one number, and, only where they
+-- how many pieces of that frame came before), its position, `skip` and state in one number, and, only where they
 -- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.
+--
+-- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
+-- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
+-- with more than one the first is always noted, and with it how many there are, which tells where a visit begins.
 
+local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local flows, pending, endpoints, conversations = {}, {}, {}, {}
 local by_port = false                  -- connections were handed over that no heuristic claimed
-local turn_number, turn_at = -1, 0     -- a frame of several pieces that is being visited again, and which piece is next
 
 local function reset()
   flows, pending, endpoints, conversations = {}, {}, {}, {}
-  turn_number, turn_at = -1, 0
   by_port, now = false, 0
 end
 
@@ -860,7 +900,7 @@ end
 local function new_flow(connection, tables, registers, since)
   return {
     connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, n = 0, last = -1,
-    ticks = {}, positions = {}, states = {}, carries = {}, needs = {},
+    ticks = {}, positions = {}, states = {}, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
     log_at = {}, log = {}, dirty = true, known = {},
   }
 end
@@ -883,13 +923,14 @@ local function remember_flow(flow, src, dst, src_port, dst_port)
   if list then list[#list + 1] = flow else flows[k] = { flow } end
 end
 
--- A connection on this channel whose forward direction is the one of this packet.
-local function new_connection(pinfo, channel)
+-- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
+-- that is there.
+local function new_connection(pinfo, channel, apart)
   local place = tostring(pinfo.dst) .. " " .. pinfo.dst_port
   local conversation = endpoints[place]
   if conversation and not channel.joins then
     local one_more = channel == channels[1] and conversation.channels[channel.name]
-    if one_more or is_over(conversation) then conversation = nil end
+    if one_more or apart or is_over(conversation) then conversation = nil end
   end
   if not conversation then
     conversation = new_conversation()
@@ -939,33 +980,37 @@ local function latest(at, limit)
   return low
 end
 
--- The call of this flow that a revisited frame is: nil if nothing was noted, because it lies inside a payload.  A frame
--- of several pieces is handed over again in the same pieces, in the same order.
+-- The call of this flow that a revisited piece of a frame is: nil if nothing was noted, because it lies inside a
+-- payload.  Also whether other pieces of the frame came before it.
 local function call_of(flow, number)
-  local ticks = flow.ticks
-  local last = latest(ticks, number * 16 + 15)
-  if last == 0 or ticks[last] < number * 16 then return nil end
-  if ticks[last] == number * 16 then return last end
-  if turn_number == number and turn_at < last then
-    turn_at = turn_at + 1
-  else
-    turn_number, turn_at = number, last
-    while turn_at > 1 and ticks[turn_at - 1] >= number * 16 do turn_at = turn_at - 1 end
-  end
-  return flow.states[turn_at] >= 0 and turn_at or nil
+  local ticks, tick = flow.ticks, number * PIECES
+  local at = latest(ticks, tick)
+  if at == 0 or ticks[at] < tick then return nil, false end
+  local count = flow.pieces[at]
+  if not count then return flow.states[at] >= 0 and at or nil, false end
+  local turn = flow.turn_number == number and flow.turn + 1 or 0
+  if turn >= count then turn = 0 end
+  flow.turn_number, flow.turn = number, turn
+  if turn > 0 then at = latest(ticks, tick + turn) end
+  return ticks[at] == tick + turn and flow.states[at] >= 0 and at or nil, turn > 0
 end
 
--- The tick of a segment in the first pass; nil for one that comes out of its turn.  Another piece of the same frame
--- needs a note of the first one, if only to count.
+-- The tick of a segment in the first pass, and whether it is another piece of the same frame; nil for one that comes
+-- out of its turn.
 local function tick_of(flow, number)
-  local tick = number * 16
-  if flow.last < tick then return tick end
-  if flow.last >= tick + 15 then return nil end
-  if (flow.ticks[flow.n] or -1) < tick then
-    local i = flow.n + 1
-    flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+  local tick = number * PIECES
+  if flow.last < tick then return tick, false end
+  local turn = flow.last - tick + 1
+  if turn >= PIECES then return nil end
+  if turn == 1 then
+    if (flow.ticks[flow.n] or -1) < tick then
+      local i = flow.n + 1
+      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+    end
+    flow.first = flow.n
   end
-  return flow.last + 1
+  flow.pieces[flow.first] = turn + 1
+  return tick + turn, true
 end
 
 -- Note what is needed to read call i of this flow again.
@@ -1077,7 +1122,7 @@ stream_main.states = {
       if w2 == 2 then report(2, "SaveVM v2 format is obsolete and don't work anymore") end
       if not (w2 == 3 or w2 == 2) then report(3, "Unsupported migration stream version") end
       seen[1] = seen[1] + 1
-      C.whole = 1 shared_changed = true
+      do local v = 1 if C.whole ~= v then C.whole, shared_changed = v, true end end
       state = 2
       do return q + 8 end
     until true
@@ -1102,7 +1147,7 @@ stream_main.states = {
       end
       if not (c7) then break end
       R.recovery = 1 changed = true
-      C.return_path = 1 shared_changed = true
+      do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
       state = 5
       do return q end
     until true
@@ -1154,7 +1199,7 @@ stream_main.states = {
       seen[2] = seen[2] + 1
       fact("qemu-machine", v_machine)
       if infos < MAX_INFOS then inform(format("%s", text(v_machine))) end
-      C.page_origin = C.page_origin == 0 and (p2 >= 3 and p5 == "pc-" or p2 >= 8 and p6 == "pseries-" or p2 >= 16 and p7 == "s390-ccw-virtio-") and 3 or C.page_origin shared_changed = true
+      do local v = C.page_origin == 0 and (p2 >= 3 and p5 == "pc-" or p2 >= 8 and p6 == "pseries-" or p2 >= 16 and p7 == "s390-ccw-virtio-") and 3 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 3
       do return q + end_machine end
     until true
@@ -1168,7 +1213,7 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
       if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x150000 or p2 == 0x160000 or p2 == 0x170001) then break end
-      C.dialect = 2 shared_changed = true
+      do local v = 2 if C.dialect ~= v then C.dialect, shared_changed = v, true end end
       state = 20
       do return q end
     until true
@@ -1182,7 +1227,7 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
       if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x160000 or p2 == 0x170000 or p2 == 0x180001) then break end
-      C.dialect = 4 shared_changed = true
+      do local v = 4 if C.dialect ~= v then C.dialect, shared_changed = v, true end end
       state = 20
       do return q end
     until true
@@ -1250,8 +1295,8 @@ stream_main.states = {
       if not (w5 >= 10 and w5 <= 16) then report(8, format("target-page-bits %s is not a target page size", dec(w5))) end
       seen[3] = seen[3] + 1
       if infos < MAX_INFOS then inform(format("target-page-bits %s", dec(w5))) end
-      C.page_size = w5 >= 10 and w5 <= 16 and 1 * 2 ^ w5 or C.page_size shared_changed = true
-      C.page_origin = w5 >= 10 and w5 <= 16 and 2 or C.page_origin shared_changed = true
+      do local v = w5 >= 10 and w5 <= 16 and 1 * 2 ^ w5 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = w5 >= 10 and w5 <= 16 and 2 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 3
       do return q + end_bits end
     until true
@@ -1404,6 +1449,7 @@ stream_main.states = {
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 1 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
@@ -1514,10 +1560,11 @@ stream_main.states = {
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 0 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:103)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:104)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1526,7 +1573,7 @@ stream_main.states = {
       local p2 = u32(s, q + 1)
       do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:115)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:116)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1540,11 +1587,11 @@ stream_main.states = {
       end
       seen[11] = seen[11] + 1
       if infos < MAX_INFOS then inform("EOF") end
-      C.over = 1 shared_changed = true
+      do local v = 1 if C.over ~= v then C.over, shared_changed = v, true end end
       state = 14
       do return q + 1 end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:116)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:117)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1560,11 +1607,11 @@ stream_main.states = {
       end
       seen[11] = seen[11] + 1
       if infos < MAX_INFOS then inform("EOF") end
-      C.over = 1 shared_changed = true
+      do local v = 1 if C.over ~= v then C.over, shared_changed = v, true end end
       state = 14
       do return q + 1 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:117)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:118)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1622,7 +1669,7 @@ stream_main.states = {
       if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
-      C.return_path = 1 shared_changed = true
+      do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
       state = 5
       do return q + 5 end
     until true
@@ -1648,7 +1695,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
-      C.postcopy = 3 shared_changed = true
+      do local v = 3 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 5
       do return q + 5 end
     until true
@@ -1773,7 +1820,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
-      C.postcopy = 4 shared_changed = true
+      do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 5
       do return q + 5 end
     until true
@@ -1806,10 +1853,10 @@ stream_main.states = {
       if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
-      C.postcopy = 1 shared_changed = true
+      do local v = 1 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       R.page_sizes = w4 changed = true
-      C.page_size = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size shared_changed = true
-      C.page_origin = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and 2 or C.page_origin shared_changed = true
+      do local v = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and 2 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 5
       do return q + 21 end
     until true
@@ -1835,7 +1882,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[20] = seen[20] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
-      C.postcopy = 1 shared_changed = true
+      do local v = 1 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 5
       do return q + 5 end
     until true
@@ -1883,7 +1930,7 @@ stream_main.states = {
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p3 - (p4 + 3) > 0 and p3 - (p4 + 3) or 0
-      C.postcopy = 2 shared_changed = true
+      do local v = 2 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       R.discarded = v_block changed = true
       enter(q + end_nil, inside, 5, "MIG_CMD_POSTCOPY_RAM_DISCARD")
       state = 16
@@ -2023,7 +2070,7 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:119)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:120)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -2043,7 +2090,7 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
       if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x150000 or p2 == 0x160000 or p2 == 0x170001) then break end
-      C.dialect = 2 shared_changed = true
+      do local v = 2 if C.dialect ~= v then C.dialect, shared_changed = v, true end end
       state = 20
       do return q end
     until true
@@ -2058,11 +2105,11 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
       if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x160000 or p2 == 0x170000 or p2 == 0x180001) then break end
-      C.dialect = 4 shared_changed = true
+      do local v = 4 if C.dialect ~= v then C.dialect, shared_changed = v, true end end
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:121)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:122)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2094,6 +2141,7 @@ stream_main.states = {
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 1 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
@@ -2204,10 +2252,11 @@ stream_main.states = {
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 0 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:103)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:104)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2216,7 +2265,7 @@ stream_main.states = {
       local p2 = u32(s, q + 1)
       do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:128)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:129)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2284,7 +2333,7 @@ stream_main.states = {
       if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
-      C.return_path = 1 shared_changed = true
+      do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
       state = 6
       do return q + 5 end
     until true
@@ -2310,7 +2359,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
-      C.postcopy = 3 shared_changed = true
+      do local v = 3 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 6
       do return q + 5 end
     until true
@@ -2435,7 +2484,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
-      C.postcopy = 4 shared_changed = true
+      do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       R.unfinished = 0 changed = true
       state = 8
       do return q + 5 end
@@ -2497,7 +2546,7 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:130)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:131)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -2506,7 +2555,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:131)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:132)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2515,24 +2564,24 @@ stream_main.states = {
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:137)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:138)
     repeat
       if not (R.package == 1) then break end
       state = 6
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:138)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:139)
     state = 5
     return q
   end,
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:144)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:145)
     return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:150)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:151)
     repeat
       if not (R.unfinished == 0) then break end
       if not (R.checkpoint == 1) then break end
@@ -2540,7 +2589,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:151)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:152)
     repeat
       if not (R.unfinished == 0) then break end
       R.package = 0 changed = true
@@ -2573,6 +2622,7 @@ stream_main.states = {
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
       R.iterating = 1 changed = true
+      do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       R.unfinished = 0 changed = true
       R.package = 0 changed = true
       state = 10
@@ -2646,7 +2696,7 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:155)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:156)
     R.package = 0 changed = true
     R.unfinished = 0 changed = true
     R.iterating = 1 changed = true
@@ -2675,8 +2725,8 @@ stream_main.states = {
       if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 + 4 end
       local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4)
       if not (p5 == 0x422 or p5 == 0x428) then break end
-      C.page_size = 0x400 shared_changed = true
-      C.page_origin = 4 shared_changed = true
+      do local v = 0x400 if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = 4 if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 17
       do return q end
     until true
@@ -2700,8 +2750,8 @@ stream_main.states = {
       if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 + 4 end
       local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4)
       if not (p5 == 0x822 or p5 == 0x828) then break end
-      C.page_size = 0x800 shared_changed = true
-      C.page_origin = 4 shared_changed = true
+      do local v = 0x800 if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = 4 if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 17
       do return q end
     until true
@@ -2725,8 +2775,8 @@ stream_main.states = {
       if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 + 4 end
       local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4)
       if not (p5 == 0x1022 or p5 == 0x1028) then break end
-      C.page_size = 0x1000 shared_changed = true
-      C.page_origin = 4 shared_changed = true
+      do local v = 0x1000 if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = 4 if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 17
       do return q end
     until true
@@ -2750,18 +2800,18 @@ stream_main.states = {
       if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 + 4 end
       local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4)
       if not (p5 == 0x2022 or p5 == 0x2028) then break end
-      C.page_size = 0x2000 shared_changed = true
-      C.page_origin = 4 shared_changed = true
+      do local v = 0x2000 if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = 4 if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:162)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:163)
     repeat
       if not (R.section_name == "ram") then break end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:163)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:164)
     repeat
       if not (C.whole == 0) then break end
       if not (R.section_name == "") then break end
@@ -2804,31 +2854,31 @@ stream_main.states = {
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:168)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:169)
     repeat
       if not (C.footers == 2) then break end
       state = 12
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:169)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:170)
     state = 11
     return q
   end,
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:175)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:176)
     R.body_at = spos + q - 1 changed = true state = 27
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:181)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:182)
     R.body_at = spos + q - 1 changed = true state = 28
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
   [13] = function(s, q, m)
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:187)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:188)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2847,11 +2897,11 @@ stream_main.states = {
       end
       if w2 ~= R.section then report(38, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
       seen[28] = seen[28] + 1
-      C.footers = 1 shared_changed = true
+      do local v = 1 if C.footers ~= v then C.footers, shared_changed = v, true end end
       state = 7
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:196)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:197)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2868,30 +2918,30 @@ stream_main.states = {
         end
       end
       seen[28] = seen[28] + 1
-      C.footers = 1 shared_changed = true
+      do local v = 1 if C.footers ~= v then C.footers, shared_changed = v, true end end
       memorise(C.sections, w2, (recall(C.sections, w2) or "") ~= "" and (recall(C.sections, w2) or "") or R.section_name, 4096)
       state = 7
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:204)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:205)
     repeat
       if not (C.footers == 1) then break end
       do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:205)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:206)
     repeat
       if not (C.footers == 0) then break end
-      C.footers = 2 shared_changed = true
+      do local v = 2 if C.footers ~= v then C.footers, shared_changed = v, true end end
       state = 7
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:206)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:207)
     state = 7
     return q
   end,
   -- after_eof: Behind the last section.
   [14] = function(s, q, m)
-    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:214)
+    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:215)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2912,7 +2962,7 @@ stream_main.states = {
       state = 15
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:215)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:216)
     repeat
       local c4 = true
       if R.checkpoint ~= 1 then
@@ -2932,7 +2982,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:216)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:217)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2941,12 +2991,12 @@ stream_main.states = {
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
   [15] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:222)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:223)
     repeat
       if not (pref.colo == 2) then break end
       do return fault(41, q, "octets behind the end of the migration") end
     until true
-    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:223)
+    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:224)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2971,7 +3021,7 @@ stream_main.states = {
       state = 6
       do return q + 12 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:232)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:233)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2989,7 +3039,7 @@ stream_main.states = {
       state = 5
       do return q + 4 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:239)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:240)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -3007,14 +3057,14 @@ stream_main.states = {
       state = 15
       do return q + 4 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:240)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:241)
     repeat
       if not (R.checkpoint == 1 or pref.colo == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       do return fault(42, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:241)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:242)
     return fault(41, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
@@ -3400,7 +3450,9 @@ stream_main.states = {
             flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
           end
           t:add(f.ram_compressed_length, range(q + 8, 4))
-          show_payload(t, f.ram_data, q + 12, p1)
+          local method = "zlib"
+          local alone = true
+          show_packed(t, f.ram_data, q + 12, p1, method, alone, C.page_size, "Uncompressed page")
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
@@ -3449,7 +3501,9 @@ stream_main.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_compressed_length, range(q + end_block, 4))
-          show_payload(t, f.ram_data, q + end_length, w4)
+          local method = "zlib"
+          local alone = true
+          show_packed(t, f.ram_data, q + end_length, w4, method, alone, C.page_size, "Uncompressed page")
           if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
@@ -3599,7 +3653,7 @@ stream_main.states = {
     -- go on  (dissector/protocols/qemu_migration/stream_ram.py:281)
     repeat
       if not (R.blocks_left == 0) then break end
-      C.listed = 1 shared_changed = true
+      do local v = 1 if C.listed ~= v then C.listed, shared_changed = v, true end end
       state = 17
       do return q end
     until true
@@ -3641,7 +3695,7 @@ stream_main.states = {
       R.mapped_due = R.mapped_ram changed = true
       R.mapped_block = v_block changed = true
       R.mapped_pages = w2 changed = true
-      C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
+      do local v = w2 > C.largest_block and w2 or C.largest_block if C.largest_block ~= v then C.largest_block, shared_changed = v, true end end
       state = 18
       do return q + end_address end
     until true
@@ -3680,7 +3734,7 @@ stream_main.states = {
       R.mapped_due = R.mapped_ram changed = true
       R.mapped_block = v_block changed = true
       R.mapped_pages = w3 changed = true
-      C.largest_block = w3 > C.largest_block and w3 or C.largest_block shared_changed = true
+      do local v = w3 > C.largest_block and w3 or C.largest_block if C.largest_block ~= v then C.largest_block, shared_changed = v, true end end
       state = 18
       do return q + end_page_size end
     until true
@@ -3711,7 +3765,7 @@ stream_main.states = {
       R.mapped_due = R.mapped_ram changed = true
       R.mapped_block = v_block changed = true
       R.mapped_pages = w2 changed = true
-      C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
+      do local v = w2 > C.largest_block and w2 or C.largest_block if C.largest_block ~= v then C.largest_block, shared_changed = v, true end end
       state = 18
       do return q + end_used_length end
     until true
@@ -3814,7 +3868,7 @@ stream_main.states = {
       if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[45] = seen[45] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
-      C.return_path = 1 shared_changed = true
+      do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
       state = 7
       do return q + 5 end
     until true
@@ -3839,7 +3893,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[46] = seen[46] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
-      C.postcopy = 3 shared_changed = true
+      do local v = 3 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       state = 7
       do return q + 5 end
     until true
@@ -3865,7 +3919,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
-      C.postcopy = 4 shared_changed = true
+      do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       R.unfinished = 0 changed = true
       state = 8
       do return q + 5 end
@@ -3892,7 +3946,7 @@ stream_main.states = {
       if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
-      C.postcopy = 4 shared_changed = true
+      do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
       R.unfinished = 0 changed = true
       state = 5
       do return q + 5 end
@@ -3983,9 +4037,9 @@ stream_main.states = {
       if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
       seen[50] = seen[50] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
-      C.postcopy = 1 shared_changed = true
-      C.page_size = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size shared_changed = true
-      C.page_origin = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and 2 or C.page_origin shared_changed = true
+      do local v = 1 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
+      do local v = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and 2 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 7
       do return q + 21 end
     until true
@@ -4105,7 +4159,7 @@ stream_main.states = {
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
       R.discarded = v_block changed = true
-      C.dialect = 3 shared_changed = true
+      do local v = 3 if C.dialect ~= v then C.dialect, shared_changed = v, true end end
       enter(q + end_nil, inside, 7, "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)")
       state = 22
       do return q + end_nil end
@@ -4230,8 +4284,8 @@ stream_main.states = {
       if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(60, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
       seen[56] = seen[56] + 1
       if infos < MAX_INFOS then inform("not stored") end
-      C.page_size = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and w6 or C.page_size shared_changed = true
-      C.page_origin = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and 2 or C.page_origin shared_changed = true
+      do local v = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and w6 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and 2 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       R.mapped_page_size = C.page_size changed = true
       state = 18
       do return q + 28 end
@@ -4268,8 +4322,8 @@ stream_main.states = {
       if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(60, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
       seen[56] = seen[56] + 1
       if infos < MAX_INFOS then inform(format("mapped-ram at 0x%s", hex(w8, 0))) end
-      C.page_size = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size shared_changed = true
-      C.page_origin = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and 2 or C.page_origin shared_changed = true
+      do local v = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and 2 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       R.mapped_page_size = C.page_size changed = true
       R.mapped_bitmap = floor((R.mapped_pages + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 > 0 and floor((R.mapped_pages + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 or 0 changed = true
       R.mapped_hole = w8 - w7 - R.mapped_bitmap > 0 and w8 - w7 - R.mapped_bitmap or 0 changed = true
@@ -4775,7 +4829,7 @@ stream_main.resync = {
       return true
     end,
     found = function()
-      C.whole = 0 shared_changed = true
+      do local v = 0 if C.whole ~= v then C.whole, shared_changed = v, true end end
       R.package = 0 changed = true
       R.unfinished = 0 changed = true
       R.section = 4294967296.0 changed = true
@@ -4810,7 +4864,7 @@ stream_main.resync = {
       return true
     end,
     found = function()
-      C.whole = 0 shared_changed = true
+      do local v = 0 if C.whole ~= v then C.whole, shared_changed = v, true end end
       R.package = 0 changed = true
       R.unfinished = 0 changed = true
       R.section = 4294967296.0 changed = true
@@ -5567,7 +5621,7 @@ stream_return_path.resync = {
       return true
     end,
     found = function()
-      C.whole = 0 shared_changed = true
+      do local v = 0 if C.whole ~= v then C.whole, shared_changed = v, true end end
       R.block = "" changed = true
       state = 1
     end,
@@ -5587,7 +5641,7 @@ function stream_return_path.tally() return "" end
 
 local stream_multifd = {
   name = "multifd", last = 4,
-  scalars = { "normal_pages", "normal_left", "zero_left", "unused", "packet_size", "method", "data_seen" },
+  scalars = { "normal_pages", "normal_left", "zero_left", "unused", "packet_size", "method", "begun", "data_seen" },
   registers = {
     body_at = 0,
     normal_pages = 0,
@@ -5596,6 +5650,7 @@ local stream_multifd = {
     unused = 0,
     packet_size = 0,
     method = 0,
+    begun = 0,
     data_seen = 0,
   },
 }
@@ -5629,17 +5684,18 @@ stream_multifd.states = {
       if w1 ~= 1 then report(79, format("multifd: received packet version %s, expected 1", dec(w1))) end
       seen[70] = seen[70] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
+      memorise(C.channel_ids, w2, 1, 256)
       state = 2
       do return q + 64 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:100)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:101)
     return fault(80, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:106)
+    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:107)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 11 > m then return nil, 12 end
@@ -5681,7 +5737,7 @@ stream_multifd.states = {
       state = 2
       do return q + 276 end
     until true
-    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:113)
+    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:114)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 19 > m then return nil, 20 end
@@ -5736,18 +5792,18 @@ stream_multifd.states = {
       R.packet_size = w6 changed = true
       R.method = p1 > 0 and bit.band(w5, 62) % 4294967296 or R.method changed = true
       R.data_seen = p1 > 0 and 1 or R.data_seen changed = true
-      C.page_size = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and floor(0x80000 / p2) or C.page_size shared_changed = true
-      C.page_origin = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and 2 or C.page_origin shared_changed = true
+      do local v = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and floor(0x80000 / p2) or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
+      do local v = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and 2 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       enter(q + 320, inside, 4, "MultiFD packet")
       state = 3
       do return q + 320 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:137)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
       do return fault(80, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:139)
     repeat
       if q + 19 > m then return nil, 20 end
       local p1 = u32(s, q + 16)
@@ -5755,7 +5811,7 @@ stream_multifd.states = {
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
       do return fault(84, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:139)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:140)
     repeat
       if q + 35 > m then return nil, 36 end
       local p1 = u32(s, q + 32)
@@ -5766,7 +5822,7 @@ stream_multifd.states = {
   end,
   -- offsets: The list of offsets.
   [3] = function(s, q, m)
-    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:145)
+    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:146)
     repeat
       if not (R.normal_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -5784,7 +5840,7 @@ stream_multifd.states = {
       state = 3
       do return q + 8 end
     until true
-    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:152)
+    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:153)
     repeat
       if not (R.zero_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -5802,7 +5858,7 @@ stream_multifd.states = {
       state = 3
       do return q + 8 end
     until true
-    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:159)
+    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:160)
     if want then
       local t = open(75, q, 0, R.unused)
       if t then
@@ -5816,13 +5872,13 @@ stream_multifd.states = {
   end,
   -- pages: Behind the list of offsets.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:165)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:166)
     repeat
       if not (R.normal_pages == 0) then break end
       state = 2
       do return q end
     until true
-    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:166)
+    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:167)
     repeat
       if not (R.method == 0) then break end
       if want then
@@ -5836,15 +5892,18 @@ stream_multifd.states = {
       state = 2
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:167)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:168)
     if want then
       local t = open(77, q, 0, R.packet_size)
       if t then
-        show_payload(t, f.multifd_data, q, R.packet_size)
+        local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+        local alone = R.begun == 0
+        show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
       end
     end
     seen[77] = seen[77] + 1
     pass_over(q, R.packet_size, f.multifd_data)
+    R.begun = 1 changed = true
     state = 2
     return q
   end,
@@ -5867,6 +5926,7 @@ stream_multifd.resync = {
       return true
     end,
     found = function()
+      R.begun = 1 changed = true
       state = 2
     end,
   },
@@ -6509,6 +6569,7 @@ function stream_cpr.tally() return "" end
 
 shared_registers = {
   over = 0,
+  underway = 0,
   dialect = function() return pref.dialect end,
   page_size = function() return pref.page_size == 0 and 0x1000 or pref.page_size end,
   page_origin = function() return pref.page_size == 0 and 0 or 1 end,
@@ -6520,6 +6581,7 @@ shared_registers = {
   whole = 0,
   postcopy = 0,
   return_path = 0,
+  channel_ids = new_map,
 }
 
 local MAX_FIRST = 512
@@ -6566,6 +6628,16 @@ channels = {
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
       if not (p2 == 1) then return false end
+      return true
+    end,
+    apart = function(s, q, m)
+      local c2 = true
+      if C.underway ~= 1 then
+        if q + 24 > m then return nil, 25 end
+        local p1 = byte(s, q + 24)
+        c2 = (recall(C.channel_ids, p1) or 0) == 1
+      end
+      if not (c2) then return false end
       return true
     end,
   },
@@ -6627,31 +6699,36 @@ local short_name = proto_name:upper()
 local zero = { __index = function() return 0 end }
 for k = 1, #counter_names do tally[k] = 0 end
 
-local function clear_call()
+-- The Info column speaks of all pieces of a frame: what those before this one counted, if there were any.
+local earlier, several, fresh = {}, false, false
+
+local function clear_call(again)
+  if again then
+    for k = 1, #tally do earlier[k] = (several and earlier[k] or 0) + tally[k] end
+  else
+    infos, shown = 0, 0
+  end
+  several = again
   for k = 1, #tally do tally[k] = 0 end
-  infos, shown, last_item, joined = 0, 0, nil, nil
+  last_item, joined = nil, nil
   if want then region_items = {} end
 end
 
 local function counted()
+  local list, n = {}, 0
   for k = 1, #tally do
-    if tally[k] > 0 and counter_labels[k] ~= "" then return true end
+    local sum = several and earlier[k] + tally[k] or tally[k]
+    if sum > 0 and counter_labels[k] ~= "" then
+      n = n + 1
+      list[n] = dec(sum) .. " " .. counter_labels[k]
+    end
   end
-  return false
+  return n > 0 and concat(list, ", ") or nil
 end
 
 local function info_column(tables)
-  local line
-  if counted() then
-    local parts, n = {}, 0
-    for k = 1, #tally do
-      if tally[k] > 0 and counter_labels[k] ~= "" then
-        n = n + 1
-        parts[n] = dec(tally[k]) .. " " .. counter_labels[k]
-      end
-    end
-    line = tables.tally() .. concat(parts, ", ")
-  end
+  local line = counted()
+  if line then line = tables.tally() .. line end
   if infos > 0 then
     local said = concat(info_texts, "; ", 1, infos)
     if infos >= MAX_INFOS then said = said .. " …" end
@@ -6686,22 +6763,25 @@ local function begin_tree(tvb, tree, flow)
 end
 
 -- A segment inside a payload: nothing begins in it, nothing ends.
-local function inside_payload(tvb, pinfo, tree, flow)
+local function inside_payload(tvb, pinfo, tree, flow, again)
   if tree.visible or tree:referenced(this_dissector) then
     begin_tree(tvb, tree, flow)
     tree_root:add(f.payload, tvb())
   end
+  if again then return end
+  fresh = true
   local columns = get.cols(pinfo)
   columns.protocol = short_name
   columns.info = "payload"
 end
 
--- Call i of a flow: for the first time, or again from its snapshot.
-local function segment(tvb, pinfo, tree, flow, i, first)
+-- Call i of a flow: for the first time, or again from its snapshot.  again: not the first piece of its frame.
+local function segment(tvb, pinfo, tree, flow, i, first, again)
   local n, pos = captured(tvb), flow.pos
   local conversation = flow.connection.conversation
   want = tree.visible or tree:referenced(this_dissector)
-  clear_call()
+  clear_call(again and not fresh)
+  fresh = false
   T, stream, tree_root = tvb, flow.tables, tree
   if first then
     flow.n = i
@@ -6736,11 +6816,12 @@ end
 
 local function dissect_flow(tvb, pinfo, tree, flow, number)
   local n = captured(tvb)
-  local i, first
-  if number * 16 <= flow.last and get.visited(pinfo) then
-    i = call_of(flow, number)
+  local i, first, again
+  if number * PIECES <= flow.last and get.visited(pinfo) then
+    i, again = call_of(flow, number)
   else
-    local tick = tick_of(flow, number)
+    local tick
+    tick, again = tick_of(flow, number)
     if not tick then return n end
     flow.last, now, first = tick, tick, true
     if flow.skip < n or reported(tvb) > n then
@@ -6751,9 +6832,9 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   end
   local ok, message
   if i then
-    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first)
+    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first, again)
   else
-    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow)
+    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow, again)
   end
   if not ok then
     tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
@@ -6762,7 +6843,8 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   return n
 end
 
--- The channel that a connection's first octets belong to; nil and true when more of them are needed.
+-- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
+-- destination; nil and true when more octets are needed.
 local function channel_of(s, pinfo, late)
   local waits = false
   local conversation = endpoints[tostring(pinfo.dst) .. " " .. pinfo.dst_port]
@@ -6771,7 +6853,13 @@ local function channel_of(s, pinfo, late)
     if channel.first and (not channel.joins or not late and conversation) then
       C = channel.joins and conversation.C or initial(shared_registers)
       local ok, more = channel.first(s, 1, #s)
-      if ok then return channel end
+      if ok then
+        if channel.joins or not channel.apart or not conversation then return channel, false end
+        C, replay = conversation.C, false
+        local apart, need = channel.apart(s, 1, #s)
+        if apart ~= nil or need > MAX_FIRST then return channel, apart end
+        return nil, true
+      end
       if ok == nil and more <= MAX_FIRST then waits = true end
     end
   end
@@ -6789,15 +6877,16 @@ local function claim(tvb, pinfo)
   if kept and (kept.src ~= get.src(pinfo) or kept.dst ~= get.dst(pinfo)) then kept = nil end
   local before, late = kept and kept.s, kept and kept.missed
   local s = (before or "") .. raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST)
-  local channel, waits = channel_of(s, pinfo, late)
+  local channel, told = channel_of(s, pinfo, late)
   if not channel then
+    local waits = told
     if not late then
       pending[k] = { s = waits and s or "", missed = not waits, src = get.src(pinfo), dst = get.dst(pinfo) }
     end
     return nil, waits and not late
   end
   pending[k] = nil
-  local flow = new_connection(pinfo, channel)
+  local flow = new_connection(pinfo, channel, told)
   if before and before ~= "" then
     flow.carry, flow.need = { s = before, n = #before }, #before + 1
     flow.pos = #before
@@ -6808,12 +6897,19 @@ local function claim(tvb, pinfo)
   return flow
 end
 
+-- A connection that begins with a TLS record is TLS's, whatever its port: it comes back decrypted.
+local function is_tls(tvb)
+  if captured(tvb) < 5 then return false end
+  local kind, major, minor, high, low = byte(raw(tvb, 0, 5), 1, 5)
+  return kind >= 20 and kind <= 24 and major == 3 and minor <= 4 and high * 256 + low <= 18432
+end
+
 function proto.dissector(tvb, pinfo, tree)
   if not get.number then learn_getters(pinfo) end
   local number = get.number(pinfo)
   local flow = flow_of(pinfo, number)
   if not flow then
-    if get.visited(pinfo) then return 0 end
+    if get.visited(pinfo) or is_tls(tvb) then return 0 end
     by_port = true
     local waits
     flow, waits = claim(tvb, pinfo)
@@ -6829,6 +6925,7 @@ end
 proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
+  if is_tls(tvb) then return false end
   if not get.number then learn_getters(pinfo) end
   local flow = claim(tvb, pinfo)
   if not flow then return false end
@@ -6837,10 +6934,35 @@ local function heuristic(tvb, pinfo, tree)
   return true
 end
 
+-- The records of a TLS connection, in the order in which they were decrypted.  The conversation is TLS's and stays so:
+-- if it were claimed, TCP would hand over what is encrypted.  TLS asks again for each record instead, also for those of
+-- other protocols, which is why flows are told apart by addresses from then on.  Nor does it tell where a connection
+-- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
+local function tls_heuristic(tvb, pinfo, tree)
+  if not get.number then learn_getters(pinfo) end
+  by_port = true
+  local number = get.number(pinfo)
+  local flow = flow_of(pinfo, number)
+  if not get.visited(pinfo) then
+    if not flow then
+      flow = claim(tvb, pinfo)
+    elseif number * PIECES > flow.last and is_over(flow.connection.conversation) then
+      local n = captured(tvb)
+      local channel = channel_of(raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST), pinfo, true)   -- it is over: apart
+      if channel then flow = new_connection(pinfo, channel) end
+    end
+  end
+  if not flow then return false end
+  dissect_flow(tvb, pinfo, tree, flow, number)
+  return true
+end
+
+local port_tables = {}
+
 local function add_ports(range, add)
-  local table_ = DissectorTable.get("tcp.port")
-  if range ~= "" then
-    if add then table_:add(range, proto) else table_:remove(range, proto) end
+  if range == "" then return end
+  for _, ports in ipairs(port_tables) do
+    if add then ports:add(range, proto) else ports:remove(range, proto) end
   end
 end
 
@@ -6857,7 +6979,7 @@ end
 
 local function print_summary()
   for _, c in ipairs(conversations) do
-    print(format("%s, conversation %d", proto.description, c.number))
+    print(format("%s, %s %d", proto.description, whole_name, c.number))
     for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
     local names = {}
     for key in pairs(c.facts) do names[#names + 1] = key end
@@ -6882,8 +7004,15 @@ local function print_summary()
 end
 
 this_dissector = Dissector.get(proto_name)
-DissectorTable.get("tcp.port"):add_for_decode_as(proto)
+for _, name in ipairs({ "tcp.port", "tls.port" }) do
+  local known, ports = pcall(DissectorTable.get, name)
+  if known and ports then
+    port_tables[#port_tables + 1] = ports
+    ports:add_for_decode_as(proto)
+  end
+end
 proto:register_heuristic("tcp", heuristic)
+pcall(proto.register_heuristic, proto, "tls", tls_heuristic)
 if register_stat_cmd_arg then
   register_stat_cmd_arg(proto_name .. ",summary", function()
     local tap = Listener.new("frame")

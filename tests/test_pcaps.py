@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import hashlib
 import re
 import shlex
@@ -16,9 +17,10 @@ import pytest
 from dissector.capture import Closed, Gap, Opened, conversations, read_packets
 
 PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
-CAPTURE = ".pcap.gz"
+CAPTURE, WITH_KEYS = ".pcap.gz", ".pcapng.gz"
+"""What a capture's name ends with; one of TLS has its keys in it, which only pcapng can hold."""
 NAMES = sorted(
-    {path.name.removesuffix(CAPTURE) for path in PCAPS.glob(f"*{CAPTURE}")}
+    {path.name.partition(".pcap")[0] for path in PCAPS.glob("*.pcap*.gz")}
     | {path.stem for path in PCAPS.glob("*.toml") if path.stem != "scenarios"}
 )
 KEYS: dict[str, type] = {
@@ -34,10 +36,17 @@ KEYS: dict[str, type] = {
     "source": dict,
     "destination": dict,
 }
-MAY_HAVE: dict[str, type] = {"before": list, "ends": list}
+MAY_HAVE: dict[str, type] = {"before": list, "ends": list, "encrypted": str}
+SECRETS = b"KSLT"
+"""The type of secrets in a Decryption Secrets Block, as a little-endian machine writes it: TLS key log."""
 HOW = ("fin", "rst", "end", "gap")
 """How a connection ends, the best first: the last two mean that the capture lacks something."""
 ABSOLUTE = re.compile(r"(?<![\w.])(?:~?/|[A-Za-z]:\\+)\w")
+
+
+def file_name(name: str) -> str:
+    """The capture's, by what its sidecar says."""
+    return name + (WITH_KEYS if "encrypted" in sidecar(name) else CAPTURE)
 
 
 def sidecar(name: str) -> dict[str, Any]:
@@ -50,7 +59,7 @@ def connections(name: str) -> list[tuple[int, str]]:
     """Give the server's port and the end of each connection in a capture."""
     ports: dict[int, int] = {}
     ends: dict[int, str] = {}
-    for event in conversations(read_packets(PCAPS / f"{name}{CAPTURE}", strict=True)):
+    for event in conversations(read_packets(PCAPS / file_name(name), strict=True)):
         index = event.connection.index
         how = "fin"
         match event:
@@ -68,7 +77,7 @@ def connections(name: str) -> list[tuple[int, str]]:
 class TestCapture:
     def test_there_are_both(self, name: str) -> None:
         """No capture without its sidecar, no sidecar without its capture."""
-        assert (PCAPS / f"{name}{CAPTURE}").is_file()
+        assert (PCAPS / file_name(name)).is_file()
         assert (PCAPS / f"{name}.toml").is_file()
 
     def test_the_sidecar_has_the_agreed_keys(self, name: str) -> None:
@@ -86,11 +95,17 @@ class TestCapture:
     def test_the_sidecar_is_of_this_capture(self, name: str) -> None:
         """It names the file beside it, octet for octet, and the QEMU in the file's name."""
         told = sidecar(name)
-        octets = (PCAPS / f"{name}{CAPTURE}").read_bytes()
+        octets = (PCAPS / file_name(name)).read_bytes()
 
-        assert f"{name}{CAPTURE}" == told["capture"]
+        assert file_name(name) == told["capture"]
         assert hashlib.sha256(octets).hexdigest() == told["sha256"]
         assert name.startswith(f"qemu-{told['qemu'].rpartition('.')[0]}-")
+
+    def test_what_is_encrypted_has_its_keys(self, name: str) -> None:
+        """A capture says that it is of TLS, and then has a block of secrets in it."""
+        octets = gzip.decompress((PCAPS / file_name(name)).read_bytes())
+
+        assert ("tls" == sidecar(name).get("encrypted")) is (SECRETS in octets)
 
     def test_it_can_be_recorded_again(self, name: str) -> None:
         """The command in the sidecar names a scenario that there is."""
@@ -117,7 +132,7 @@ class TestCapture:
 
     def test_it_is_small(self, name: str) -> None:
         """Everybody who clones the repository downloads it."""
-        assert (PCAPS / f"{name}{CAPTURE}").stat().st_size <= 700_000
+        assert (PCAPS / file_name(name)).stat().st_size <= 700_000
 
 
 def test_all_together_are_small() -> None:

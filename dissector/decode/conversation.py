@@ -11,8 +11,9 @@ and then ignored.  A caller who knows better names the channel: then the client'
 
 **What belongs together** is told by the destination.  The first channel of the protocol is the one that a conversation
 has once, so one more of it begins another.  Every other channel is taken into the conversation at its destination
-while a connection of that is open, and begins one otherwise, since channels may be opened in any order; one that
-*joins* is only recognised where there is a conversation, open or not.  All streams of a conversation share its
+while a connection of that is open, and begins one otherwise, since channels may be opened in any order, or where the
+channel's ``apart`` tells by its first octets that it cannot be of that conversation; one that *joins* is only
+recognised where there is a conversation, open or not.  All streams of a conversation share its
 registers of that scope, and its facts.
 """
 
@@ -248,10 +249,11 @@ class Session:
             destination = c.client if direction else c.server
             try:
                 channel = self._channel_of(bytes(c.first[direction]), destination)
+                apart = channel is not None and self._is_apart(channel, bytes(c.first[direction]), destination)
             except NeedMore:
                 break
             if channel is not None:
-                return self._recognise(c, channel, direction, midway=False)
+                return self._recognise(c, channel, direction, midway=False, apart=apart)
             refused += 1
         if refused == len(c.first) or sum(map(len, c.first)) > HELD:
             return self._ignore(c, last.frame, last.time_ns)
@@ -269,6 +271,14 @@ class Session:
                 return channel
         return None
 
+    def _is_apart(self, channel: Channel, ahead: bytes, destination: Endpoint) -> bool:
+        """Whether it cannot be of the conversation that is there; raises NeedMore."""
+        conversation = self._latest.get(destination)
+        if conversation is None or channel.apart is None or channel.joins:
+            return False
+        values = {**self._initial.values, **conversation.registers.values}
+        return bool(evaluate(channel.apart, {"S": values, "P": self.parameters}, ahead))
+
     def _ignore(self, c: Connection, frame: int, time_ns: int) -> list[Event]:
         spoke = c.held[0].direction if c.held else 0
         octets = bytes(c.first[spoke] or c.first[1 - spoke])[:SHOWN]
@@ -278,9 +288,11 @@ class Session:
             first.clear()
         return self._told(Unrecognised(c.key, c.client, c.server, octets, frame, time_ns))
 
-    def _recognise(self, c: Connection, channel: Channel, forward: int, midway: bool) -> list[Event]:
+    def _recognise(
+        self, c: Connection, channel: Channel, forward: int, midway: bool, apart: bool = False
+    ) -> list[Event]:
         c.channel, c.forward = channel, forward
-        c.conversation = self._conversation(channel, c.destination)
+        c.conversation = self._conversation(channel, c.destination, apart)
         c.conversation.connections.append(c)
         for direction, stream in ((forward, channel.forward), (1 - forward, channel.reverse)):
             if stream is not None:
@@ -297,12 +309,12 @@ class Session:
             events += self._take(c, h, h.data if isinstance(h.data, bytes) else b"")
         return events
 
-    def _conversation(self, channel: Channel, destination: Endpoint) -> Conversation:
+    def _conversation(self, channel: Channel, destination: Endpoint, apart: bool) -> Conversation:
         """The conversation that a connection belongs to."""
         latest = self._latest.get(destination)
         if latest is not None:
             is_one_more = channel is self.protocol.channels[0] and channel.name in latest.channels
-            if channel.joins or (latest.is_open and not is_one_more):
+            if channel.joins or (latest.is_open and not is_one_more and not apart):
                 return latest
         conversation = Conversation(len(self.conversations) + 1, destination)
         self.conversations.append(conversation)

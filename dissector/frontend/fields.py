@@ -16,10 +16,10 @@ from typing import Any
 
 from scapy import fields as sf
 
-from ..declare import E
+from ..declare import UNPACKERS, E, as_expr
 from ..errors import Refused
 from ..ir.expr import Const, Expr
-from ..ir.model import Field, Flag, Part, SourceRef
+from ..ir.model import Field, Flag, Packed, Part, SourceRef
 from ..protocols.fields import HighPart, LowPart, PayloadField
 from .callables import ROLES, translate
 from .oracle import check
@@ -112,7 +112,18 @@ def _str_fixed(subject: Subject) -> dict[str, Any]:
 
 
 def _payload(subject: Subject) -> dict[str, Any]:
-    return {"type": "bytes", "size": subject.expr(subject.fld.length_from, "length_from"), "lazy": True}
+    packed = _packed(subject) if subject.fld.packed is not None else None
+    size = subject.expr(subject.fld.length_from, "length_from")
+    return {"type": "bytes", "size": size, "lazy": True, "packed": packed}
+
+
+def _packed(subject: Subject) -> Packed:
+    packed = subject.fld.packed
+    for method in packed.methods:
+        if method not in UNPACKERS:
+            raise subject.refuse(f"no way to uncompress {method!r}", f"known: {', '.join(UNPACKERS)}")
+    methods = tuple((method, as_expr(when)) for method, when in packed.methods.items())
+    return Packed(as_expr(packed.size), packed.label, methods, as_expr(packed.alone))
 
 
 def _high(subject: Subject) -> dict[str, Any]:

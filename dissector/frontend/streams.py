@@ -42,11 +42,12 @@ def translate_protocol(p: d.Protocol) -> m.Protocol:
             simplify(c.first.node) if c.first is not None else None,
             c.joins,
             c.doc,
+            _shared(p, c.apart, f"channel {c.name}: apart", [c.forward]),
         )
         for c in p.channels
     )
     heads = _heads(p)
-    over = _over(p) if p.over is not None else None
+    over = _shared(p, p.over, f"protocol {p.name}: over", [s for c in p.channels for s in (c.forward, c.reverse)])
     return m.Protocol(
         p.name,
         p.prefix,
@@ -57,6 +58,7 @@ def translate_protocol(p: d.Protocol) -> m.Protocol:
         p.counters,
         sources=tuple(sorted(heads)),
         over=over,
+        whole=p.whole,
         doc=inspect.cleandoc(p.doc),
         chapters=tuple(m.Chapter(file, doc) for file, doc in sorted(heads.items())),
     )
@@ -81,21 +83,15 @@ def _head(file: str) -> str:
         return ""
 
 
-def _over(p: d.Protocol) -> Expr:
-    shared = {
-        r.name: r.type
-        for c in p.channels
-        for s in (c.forward, c.reverse)
-        if s
-        for r in s.registers
-        if r.scope == "conversation"
-    }
+def _shared(p: d.Protocol, e: d.E | None, where: str, streams: Iterable[d.Stream | None]) -> Expr | None:
+    """An expression over the conversation registers of *streams*."""
+    if e is None:
+        return None
+    shared = {r.name: r.type for s in streams if s for r in s.registers if r.scope == "conversation"}
     stream = d.Stream(
         "", "", tuple(d.Register(n, t) for n, t in shared.items()), (), d.Finding("", "note", "protocol", "")
     )
-    return _Stream(stream, {x.name for x in p.parameters}, set()).expr(
-        d.as_expr(p.over), f"protocol {p.name}: over", None
-    )
+    return _Stream(stream, {x.name for x in p.parameters}, set()).expr(e.node, where, None)
 
 
 def relative_class(cls: type) -> str:
@@ -181,6 +177,10 @@ class _Stream:
             out["present"] = self.expr(f.present, where, p)
         if f.part is not None:
             out["part"] = m.Part(f.part.which, self.expr(f.part.modulus, where, p))
+        if f.packed is not None:
+            methods = tuple((name, self.expr(when, where, None)) for name, when in f.packed.methods)
+            size, alone = (self.expr(e, where, None) for e in (f.packed.size, f.packed.alone))
+            out["packed"] = m.Packed(size, f.packed.label, methods, alone)
         return out
 
     def match(self, r: d.Rule, pdu: m.Pdu | None, where: str) -> tuple[m.Match, ...]:

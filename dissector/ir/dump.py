@@ -107,8 +107,9 @@ def dump(p: Protocol) -> str:
 def _channel(c: Channel) -> Iterator[str]:
     first = f", first octets {show(c.first)}" if c.first is not None else ""
     joins = ", joins a conversation" if c.joins else ""
+    apart = f", apart {show(c.apart)}" if c.apart is not None else ""
     reverse = f" / {c.reverse.name}" if c.reverse else ""
-    yield f"channel {c.name}: {c.forward.name}{reverse}{joins}{first}"
+    yield f"channel {c.name}: {c.forward.name}{reverse}{joins}{first}{apart}"
 
 
 def _pdu(p: Pdu) -> Iterator[str]:
@@ -128,6 +129,9 @@ def _field(f: Field) -> str:
         out += f", bits {f.bits[0]}+{f.bits[1]}"
     if f.lazy:
         out += ", payload"
+    if f.packed:
+        methods = ", ".join(f"{name} if {show(when)}" for name, when in f.packed.methods)
+        out += f", packed ({methods}; {show(f.packed.size)} octets, alone if {show(f.packed.alone)})"
     return out + (f", if {show(f.present)}" if f.present is not None else "")
 
 

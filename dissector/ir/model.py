@@ -88,10 +88,26 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """What comes out of a payload that is compressed: ``size`` octets, called ``label``.
+
+    ``methods`` are (``zlib`` or ``zstd``, condition) in the order in which they are tried; where none holds, nothing is
+    known of the payload.  ``alone`` says whether it can be uncompressed by itself, or only behind what came before it
+    in one continuous stream.  All of them look at registers only.
+    """
+
+    size: Expr
+    label: str
+    methods: tuple[tuple[str, Expr], ...]
+    alone: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """A run of octets with a meaning.
 
     ``size`` is in octets.  ``advance`` False means that the next field starts at the same octet (``part``, ``bits``).
+    ``packed`` is of a ``lazy`` one that is compressed.
     ``bits`` is (shift from the least significant bit, width).  ``present`` None is always; an absent field has the
     value 0 or b"" in every later expression.
     """
@@ -110,6 +126,7 @@ class Field:
     bits: tuple[int, int] | None = None
     advance: bool = True
     lazy: bool = False
+    packed: Packed | None = None
     doc: str = ""
     source: SourceRef = NOWHERE
 
@@ -313,7 +330,9 @@ class Channel:
     """The role of one TCP connection.
 
     ``first`` tells it by the first octets of the side that opened it (None: only by choice).  ``joins`` means that it
-    is only taken for this channel when the same destination endpoint already has a conversation.
+    is only taken for this channel when the same destination endpoint already has a conversation.  ``apart`` looks at
+    the same octets and at the conversation registers of the one that is there: where it holds, the connection is not of
+    that conversation but begins another.
     """
 
     name: str
@@ -323,6 +342,7 @@ class Channel:
     first: Expr | None = None
     joins: bool = False
     doc: str = ""
+    apart: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +358,8 @@ class Protocol:
     """All there is to know.  ``prefix`` begins every display-filter name; ``doc`` and ``chapters`` are for readers.
 
     The first channel is the one that a conversation has once.  ``over`` looks at conversation registers: where it
-    holds, nothing more is to come, for executors that are not told when connections end.
+    holds, nothing more is to come, for executors that are not told when connections end.  ``whole`` is what users call
+    a conversation; each PDU is shown with the number of its own under this name.
     """
 
     name: str
@@ -352,6 +373,7 @@ class Protocol:
     over: Expr | None = None
     doc: str = ""
     chapters: tuple[Chapter, ...] = ()
+    whole: str = "conversation"
 
     @property
     def streams(self) -> tuple[Stream, ...]:

@@ -145,6 +145,8 @@ def _of_rule(r: Rule) -> Iterator[Expr]:
         for field in r.pdu.fields:
             yield field.size
             yield from (e for e in (field.present, field.part.modulus if field.part else None) if e is not None)
+            if field.packed is not None:
+                yield from (field.packed.size, field.packed.alone, *(when for _, when in field.packed.methods))
         if r.pdu.scan is not None and r.pdu.scan.accept is not None:
             yield r.pdu.scan.accept
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from scapy.fields import FlagsField, StrLenField, XLongField
 
+from ..declare import Packed
+
 __all__ = ["HighPart", "LowPart", "PayloadField"]
 
 
@@ -63,4 +65,14 @@ class LowPart(FlagsField):
 
 
 class PayloadField(StrLenField):
-    """Octets skipped by count.  Only the last field of a layer can be one."""
+    """Octets skipped by count.  Only the last field of a layer can be one.
+
+    ``packed`` says what comes out of it where it is compressed, for readers that can show that as well; for Scapy the
+    octets are those of the wire.
+    """
+
+    __slots__ = ["packed"]
+
+    def __init__(self, name: str, default: bytes, length_from: Any = None, packed: Packed | None = None) -> None:
+        self.packed = packed
+        super().__init__(name, default, length_from=length_from)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from dissector.declare import S, peek
 from dissector.decode import Event, Gap, PduSeen, Recognised, Session, Unrecognised
 from dissector.errors import DissectorError
 from tests.decode import toy
@@ -167,6 +169,22 @@ class TestConversations:
         s.data(2, 0, toy.HELLO)
 
         assert [{"extra": 1, "main": 1}] == [c.channels for c in s.conversations]
+
+    @pytest.mark.parametrize(
+        ("unit", "expected"), [(64, [{"main": 1, "extra": 1}]), (128, [{"main": 1}, {"extra": 1}])]
+    )
+    def test_apart(self, unit: int, expected: list[dict[str, int]]) -> None:
+        """A channel that its first octets and the shared registers tell apart begins another conversation."""
+        apart = (S.unit + peek(2, 1) == 128).node
+        channels = tuple(replace(c, apart=apart) if c.name == "extra" else c for c in toy.TOY.channels)
+        s = Session(replace(toy.TOY, channels=channels), {"bound": 1 << 52, "unit": unit})
+        s.opened(1, CLIENT, SERVER)
+        s.data(1, 0, toy.HELLO)
+        s.opened(2, ("10.0.0.1", 40001), SERVER)
+
+        assert [] == s.data(2, 0, EXTRA[:2]), "what apart looks at is waited for"
+        assert "Recognised" in kinds(s.data(2, 0, EXTRA[2:]))
+        assert expected == [c.channels for c in s.conversations]
 
     def test_one_after_the_other(self) -> None:
         """The first channel is there once: one more begins another conversation, with registers of its own."""

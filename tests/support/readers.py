@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dissector.backends.base import create
 from dissector.capture import Chunk, Closed, Gap, Opened, conversations, read_packets
 from dissector.declare import registers
-from dissector.decode import PduSeen, Recognised, Session, Unrecognised
+from dissector.decode import Conversation, PduSeen, Recognised, Session, Unrecognised
 from dissector.frontend.streams import translate_protocol
 from dissector.ir.model import Protocol
 from dissector.protocols.qemu_migration import PROTOCOL
@@ -63,6 +63,8 @@ class Reading:
     faults: list[str] = field(default_factory=list)
     forward: dict[int, int] = field(default_factory=dict)
     """Connection -> the side that sends its forward stream."""
+    conversations: list[Conversation] = field(default_factory=list)
+    """The decoder's."""
 
 
 def as_text(value: int | bytes, kind: str) -> str:
@@ -98,6 +100,7 @@ def decoded(capture: Path, pieces: Callable[[bytes], Iterator[bytes]] | None = N
             out.events += session.gap(event.connection.index, event.direction, event.length)
         elif isinstance(event, Closed):
             out.events += session.closed(event.connection.index, event.direction)
+    out.conversations = session.conversations
     for e in out.events:
         if isinstance(e, Recognised):
             out.forward[cast("int", e.source.connection)] = int(e.destination == e.client)
@@ -236,7 +239,9 @@ def difference(a: dict[Key, list[Seen]], b: dict[Key, list[Seen]]) -> str:
     return ""
 
 
-CAPTURES = sorted((Path(__file__).resolve().parents[2] / "pcaps").glob("*.pcap*"))
+PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
+CAPTURES = sorted(PCAPS.glob("*.pcap.gz"))
+"""The captures of plain TCP; those with TLS are pcapng, which can hold the keys (:mod:`tests.support.encrypted`)."""
 
 
 def capture(name: str) -> Path:

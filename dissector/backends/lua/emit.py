@@ -28,12 +28,14 @@ MAX_ITEMS_HELP = "0 shows all; a filter sees only what is shown"
 PORTS_HELP = "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without"
 OWN_FIELDS = (
     ('f.channel = ProtoField.string("{p}.channel", "Channel")'),
-    ('f.conversation = ProtoField.uint32("{p}.conversation", "Conversation", base.DEC)'),
+    ('f.conversation = ProtoField.uint32("{p}.{whole}", "{label}", base.DEC)'),
     ('f.pdu = ProtoField.string("{p}.pdu", "PDU")'),
     ('f.pdu_offset = ProtoField.uint64("{p}.pdu.offset", "Stream offset", base.DEC)'),
     ('f.pdu_length = ProtoField.uint64("{p}.pdu.length", "Length", base.DEC)'),
     ('f.pdu_region = ProtoField.string("{p}.pdu.inside", "Inside")'),
     ('f.payload = ProtoField.bytes("{p}.continued", "Payload continued from an earlier segment")'),
+    ('f.uncompressed = ProtoField.bytes("{p}.uncompressed", "Uncompressed")'),
+    ('f.not_uncompressed = ProtoField.string("{p}.not_uncompressed", "Not uncompressed")'),
     ('f.body = ProtoField.bytes("{p}.body", "Body whose end is not known yet")'),
     ('f.undecoded = ProtoField.bytes("{p}.undecoded", "Octets that could not be placed")'),
 )
@@ -85,10 +87,19 @@ def _head(p: Protocol) -> list[str]:
     ]
 
 
+def own_field(declaration: str, p: Protocol) -> str:
+    """A field that is not the protocol's, with the protocol's names in it."""
+    return declaration.format(p=p.prefix, whole=p.whole, label=p.whole.replace("_", " ").capitalize())
+
+
 def _declarations(p: Protocol, names: Declared) -> list[str]:
-    out = [f"local proto_name = {string(p.prefix)}", f"local proto = Proto(proto_name, {string(p.title)})", ""]
+    out = [
+        f"local proto_name, whole_name = {string(p.prefix)}, {string(p.whole)}",
+        f"local proto = Proto(proto_name, {string(p.title)})",
+        "",
+    ]
     out += ["local vs = {}", *names.value_string_lines(), ""]
-    out += ["local f = {}", *(x.format(p=p.prefix) for x in OWN_FIELDS), *names.field_lines]
+    out += ["local f = {}", *(own_field(x, p) for x in OWN_FIELDS), *names.field_lines]
     out += [
         "do",
         "  local list = {}",
@@ -119,7 +130,7 @@ def _preferences(p: Protocol, names: Declared) -> list[str]:
     out += names.preference_lines()
     out += [
         f'proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, {string(MAX_ITEMS_HELP)})',
-        f'proto.prefs.ports = Pref.string("TCP ports", "", {string(PORTS_HELP)})',
+        f'proto.prefs.ports = Pref.string("TCP and TLS ports", "", {string(PORTS_HELP)})',
         "",
     ]
     return out
@@ -206,8 +217,11 @@ def _channel(c: Channel, names: Declared) -> list[str]:
     out.append(
         f"    forward = stream_{c.forward.name}, reverse = {f'stream_{c.reverse.name}' if c.reverse else 'nil'},"
     )
+    sp = StreamPrinter(c.forward, names)
     if c.first is not None:
-        sp = StreamPrinter(c.forward, names)
         lines = sp.steps(lower_scan(Scan(c.first), c.forward.registers), leave="return false")
         out += ["    first = function(s, q, m)", *("      " + x for x in lines), "      return true", "    end,"]
+    if c.apart is not None:
+        lines = sp.steps(lower_scan(Scan(c.apart), c.forward.registers), leave="return false")
+        out += ["    apart = function(s, q, m)", *("      " + x for x in lines), "      return true", "    end,"]
     return [*out, "  },"]

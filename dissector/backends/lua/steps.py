@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from ...ir.expr import Bin, Const, Expr, Ref
 from ...ir.lower import lower, lower_scan, uses
-from ...ir.model import Assign, Field, Message, Note, Scan, Stream
+from ...ir.model import Assign, Field, Message, Note, Packed, Scan, Stream
 from ...ir.steps import Block, Guard, Let, Load, LoadBytes, Lowered, Need, Placed, Step, When
 from .fields import Declared, flag_octets
 from .printer import ADD, Printer, string
@@ -222,9 +222,12 @@ class StreamPrinter:
             if key is not None:
                 limit = next(r.limit for r in self.stream.registers if r.name == name)
                 out.append(f"memorise({self.register(name)}, {self.v(key)}, {self.v(value)}, {limit})")
+            elif name in self.shared:  # each change of these is noted for the revisits: only where there is one
+                where = self.register(name)
+                change = f"{where}, shared_changed = v, true"
+                out.append(f"do local v = {self.v(value)} if {where} ~= v then {change} end end")
             else:
-                flag = "shared_changed" if name in self.shared else "changed"
-                out.append(f"{self.register(name)} = {self.v(value)} {flag} = true")
+                out.append(f"{self.register(name)} = {self.v(value)} changed = true")
         return out
 
     # ------------------------------------------------------------------------------------------------ showing
@@ -253,6 +256,8 @@ class StreamPrinter:
         f, size = p.field, p.size
         name = self.names.fields[f.abbrev]
         if f.lazy:
+            if f.packed is not None:
+                return self._show_packed(f.packed, f"t, {name}, {self.at(p.offset)}, {self.v(size)}")
             return [f"show_payload(t, {name}, {self.at(p.offset)}, {self.v(size)})"]
         where = f"range({self.at(p.offset)}, {self.v(size)})"
         if not isinstance(size, Const):
@@ -264,6 +269,18 @@ class StreamPrinter:
         add = "add_le" if f.little else "add"
         item = f"t:{add}({name}, {where})"
         return self._show_flags(f, p, item) if f.flags else [item]
+
+    def _show_packed(self, packed: Packed, payload: str) -> list[str]:
+        """A compressed payload: with the first method whose condition holds, if any."""
+        methods = [
+            string(name) if when == Const(True) else f"({self.printer.cond(when)}) and {string(name)}"
+            for name, when in packed.methods
+        ]
+        return [
+            f"local method = {' or '.join(methods)}",
+            f"local alone = {self.printer.cond(packed.alone)}",
+            f"show_packed({payload}, method, alone, {self.v(packed.size)}, {string(packed.label)})",
+        ]
 
     def _show_part(self, f: Field, p: Placed, name: str) -> list[str]:
         whole = f"range({self.at(p.offset)}, 8)"

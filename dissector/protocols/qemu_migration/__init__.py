@@ -48,4 +48,5 @@ PROTOCOL = Protocol(
     counters=COUNTERS,
     over=S.over == 1,
     doc=OVERVIEW,
+    whole="migration",
 )

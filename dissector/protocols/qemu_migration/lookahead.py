@@ -202,6 +202,11 @@ CPR_AHEAD = peek(0, 4) == QEMU_CPR_FILE_MAGIC
 MULTIFD_AHEAD = both(peek(0, 4) == MULTIFD_MAGIC, peek(4, 4) == MULTIFD_VERSION)
 """The initial packet of a multifd channel."""
 
+MULTIFD_APART = either(S.underway == 1, S.channel_ids.get(peek(24, 1), 0) == 1)
+"""An initial packet that is not of the migration that is known at the destination.  The source has sent those of all
+its channels before the first round of RAM ends, and each id once.
+migration/multifd.c:multifd_send_setup(), multifd_send_sync_main() (7.2, 10.0)."""
+
 MULTIFD_FIRST = (MULTIFD_MAGIC >> 24,)
 
 

@@ -38,7 +38,7 @@ from scapy.fields import (
     XStrFixedLenField,
 )
 
-from ...declare import F, S
+from ...declare import F, Packed, S
 from ..fields import PayloadField
 from ..pdu import Pdu
 from .constants import (
@@ -188,7 +188,19 @@ class MultifdCompressed(_Multifd):
     """
 
     label = "Compressed pages"
-    fields_desc = [PayloadField("data", b"", length_from=S.packet_size)]
+    fields_desc = [
+        PayloadField(
+            "data",
+            b"",
+            length_from=S.packet_size,
+            packed=Packed(
+                S.normal_pages * S.page_size,
+                "Uncompressed pages",
+                {"zlib": S.method == int(MultifdFlag.ZLIB), "zstd": S.method == int(MultifdFlag.ZSTD)},
+                alone=S.begun == 0,
+            ),
+        )
+    ]
 
 
 class MultifdDeviceState(_Multifd):

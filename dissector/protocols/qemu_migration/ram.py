@@ -33,7 +33,7 @@ from scapy.fields import (
     XStrLenField,
 )
 
-from ...declare import F, S, not_
+from ...declare import F, Packed, S, not_
 from ..fields import HighPart, LowPart, PayloadField
 from ..pdu import Pdu
 from .constants import ENCODING_FLAG_XBZRLE, RamFlag, flag_names
@@ -194,7 +194,9 @@ class RamCompressed(_PageRecord):
     fields_desc = [
         *page_record(COMPRESS_PAGE | CONTINUE),
         FieldLenField("length", None, fmt="!I", length_of="data"),
-        PayloadField("data", b"", length_from=F.length),
+        PayloadField(
+            "data", b"", length_from=F.length, packed=Packed(S.page_size, "Uncompressed page", {"zlib": True})
+        ),
     ]
 
 

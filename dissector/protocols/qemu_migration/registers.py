@@ -64,8 +64,16 @@ DIALECT = Register(
 )
 OVER = Register("over", scope="conversation", doc="1 behind the EOF of the main channel.")
 
+UNDERWAY = Register(
+    "underway", scope="conversation", doc="1 behind the first PART or END: no multifd channel opens any more."
+)
+CHANNEL_IDS = Register(
+    "channel_ids", "map", scope="conversation", limit=256, doc="Ids of multifd channels -> 1; each is there once."
+)
+
 CONVERSATION = (
     OVER,
+    UNDERWAY,
     DIALECT,
     PAGE_SIZE,
     PAGE_ORIGIN,
@@ -129,11 +137,14 @@ MULTIFD = (
     PAGE_ORIGIN,
     LARGEST_BLOCK,
     LISTED,
+    UNDERWAY,
+    CHANNEL_IDS,
     Register("normal_pages", doc="Pages behind the list of offsets."),
     Register("normal_left", doc="Their offsets that are still to come."),
     Register("zero_left", doc="Offsets of pages of zeros that are still to come."),
     Register("unused", doc="Octets of the list that mean nothing."),
     Register("packet_size", doc="Octets of compressed pages behind the list."),
     Register("method", doc="Compression method, as in the flags."),
+    Register("begun", doc="1 behind the first compressed pages, to which the later ones refer back."),
     Register("data_seen", doc="1 when a packet with pages has told the method."),
 )

@@ -94,6 +94,7 @@ INIT = State(
         MultifdInit,
         match=("magic",),
         goto="packet",
+        do=((S.channel_ids[F.channel_id], 1),),
         findings=(BAD_VERSION,),
         info=text("channel %d", F.channel_id),
     ),
@@ -164,7 +165,7 @@ PAGES = State(
     "pages",
     Rule(when=S.normal_pages == 0, goto="packet"),
     Rule(MultifdPages, when=S.method == 0, goto="packet"),
-    Rule(MultifdCompressed, goto="packet"),
+    Rule(MultifdCompressed, goto="packet", do=((S.begun, 1),)),
     doc="Behind the list of offsets.",
 )
 

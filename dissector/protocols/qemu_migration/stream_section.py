@@ -84,6 +84,7 @@ def numbered_rule(pdu: type, word: str, unfinished: bool = False) -> Rule:
             (S.section, F.section_id),
             (S.section_name, KNOWN),
             (S.iterating, int(pdu is SectionPart)),
+            (S.underway, 1),
             *(((S.unfinished, 0), (S.package, 0)) if unfinished else ()),
         ),
         findings=findings,

@@ -34,6 +34,7 @@ from .lookahead import (
     HEADER_AHEAD,
     MESSAGE_AHEAD,
     MULTIFD_AHEAD,
+    MULTIFD_APART,
     MULTIFD_FIRST,
     PAGE_WINDOW,
     PAGES_AHEAD,
@@ -112,7 +113,7 @@ MULTIFD_STREAM = Stream(
     registers=MULTIFD,
     states=stream_multifd.STATES,
     unknown=UNEXPECTED,
-    resync=(Resync("packet", Until(MULTIFD_AHEAD, (0, MULTIFD_FIRST), WINDOW)),),
+    resync=(Resync("packet", Until(MULTIFD_AHEAD, (0, MULTIFD_FIRST), WINDOW), ((S.begun, 1),)),),
 )
 
 PREEMPT_STREAM = Stream(
@@ -130,6 +131,7 @@ MULTIFD_CHANNEL = Channel(
     "multifd",
     MULTIFD_STREAM,
     first=MULTIFD_AHEAD,
+    apart=MULTIFD_APART,
     doc="Pages in packets; as many channels as the parameter multifd-channels says.  Nothing comes back.",
 )
 

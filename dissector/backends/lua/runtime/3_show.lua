@@ -67,6 +67,41 @@ local function show_payload(t, field, q, n)
   if here > 0 and at >= 0 then t:add(field, T(at, here)) end
 end
 
+-- What Wireshark can uncompress, asked once: the names differ by version, and a build may lack a library.
+local LONGEST_UNPACKED = 4194304
+local unpackers = {}
+for method, names in pairs({ zlib = { "uncompress_zlib", "uncompress" }, zstd = { "uncompress_zstd" } }) do
+  for _, name in ipairs(names) do
+    local known, fn = pcall(function() return TvbRange[name] end)
+    if known and fn and not unpackers[method] then unpackers[method] = fn end
+  end
+end
+
+-- A payload of n octets that is compressed by a method, or by none that is known, and what comes out of it, in a tab of
+-- its own: only for somebody who looks at it, and only if it is all here and all comes out.
+local function show_packed(t, field, q, n, method, alone, size, label)
+  show_payload(t, field, q, n)
+  if not method or not (t.visible or t:referenced(f.uncompressed)) then return end
+  local at, why = base + q - 1, nil
+  if not alone then
+    why = format("it continues the %s stream of this connection", method)
+  elseif at < 0 or at + n > captured(T) then
+    why = "this segment has only a part of it"
+  elseif not unpackers[method] or size > LONGEST_UNPACKED then
+    why = format("this Wireshark cannot uncompress %s", method)
+  else
+    local ok, result = pcall(unpackers[method], T(at, n), label)
+    local got = ok and result and result:len() or 0
+    if got == size then
+      t:add(f.uncompressed, result):set_generated()
+      return
+    end
+    why = got == 0 and "nothing comes out: it is damaged, or goes on behind these octets"
+          or format("%s octets come out, not %s", dec(got), dec(size))
+  end
+  t:add(f.not_uncompressed, why):set_generated()
+end
+
 local function last_payload(field)
   payload_field = field
 end

@@ -10,16 +10,19 @@
 -- the machine then looks for a place to go on.  Offsets are counted, so behind a hole they are too small by its size.
 --
 -- Before a segment is read in the first pass, what is needed to read it again is noted: its tick (frame number and
--- how many segments of that frame came before), its position, `skip` and state in one number, and, only where they
+-- how many pieces of that frame came before), its position, `skip` and state in one number, and, only where they
 -- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.
+--
+-- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
+-- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
+-- with more than one the first is always noted, and with it how many there are, which tells where a visit begins.
 
+local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local flows, pending, endpoints, conversations = {}, {}, {}, {}
 local by_port = false                  -- connections were handed over that no heuristic claimed
-local turn_number, turn_at = -1, 0     -- a frame of several pieces that is being visited again, and which piece is next
 
 local function reset()
   flows, pending, endpoints, conversations = {}, {}, {}, {}
-  turn_number, turn_at = -1, 0
   by_port, now = false, 0
 end
 
@@ -40,7 +43,7 @@ end
 local function new_flow(connection, tables, registers, since)
   return {
     connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, n = 0, last = -1,
-    ticks = {}, positions = {}, states = {}, carries = {}, needs = {},
+    ticks = {}, positions = {}, states = {}, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
     log_at = {}, log = {}, dirty = true, known = {},
   }
 end
@@ -63,13 +66,14 @@ local function remember_flow(flow, src, dst, src_port, dst_port)
   if list then list[#list + 1] = flow else flows[k] = { flow } end
 end
 
--- A connection on this channel whose forward direction is the one of this packet.
-local function new_connection(pinfo, channel)
+-- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
+-- that is there.
+local function new_connection(pinfo, channel, apart)
   local place = tostring(pinfo.dst) .. " " .. pinfo.dst_port
   local conversation = endpoints[place]
   if conversation and not channel.joins then
     local one_more = channel == channels[1] and conversation.channels[channel.name]
-    if one_more or is_over(conversation) then conversation = nil end
+    if one_more or apart or is_over(conversation) then conversation = nil end
   end
   if not conversation then
     conversation = new_conversation()
@@ -119,33 +123,37 @@ local function latest(at, limit)
   return low
 end
 
--- The call of this flow that a revisited frame is: nil if nothing was noted, because it lies inside a payload.  A frame
--- of several pieces is handed over again in the same pieces, in the same order.
+-- The call of this flow that a revisited piece of a frame is: nil if nothing was noted, because it lies inside a
+-- payload.  Also whether other pieces of the frame came before it.
 local function call_of(flow, number)
-  local ticks = flow.ticks
-  local last = latest(ticks, number * 16 + 15)
-  if last == 0 or ticks[last] < number * 16 then return nil end
-  if ticks[last] == number * 16 then return last end
-  if turn_number == number and turn_at < last then
-    turn_at = turn_at + 1
-  else
-    turn_number, turn_at = number, last
-    while turn_at > 1 and ticks[turn_at - 1] >= number * 16 do turn_at = turn_at - 1 end
-  end
-  return flow.states[turn_at] >= 0 and turn_at or nil
+  local ticks, tick = flow.ticks, number * PIECES
+  local at = latest(ticks, tick)
+  if at == 0 or ticks[at] < tick then return nil, false end
+  local count = flow.pieces[at]
+  if not count then return flow.states[at] >= 0 and at or nil, false end
+  local turn = flow.turn_number == number and flow.turn + 1 or 0
+  if turn >= count then turn = 0 end
+  flow.turn_number, flow.turn = number, turn
+  if turn > 0 then at = latest(ticks, tick + turn) end
+  return ticks[at] == tick + turn and flow.states[at] >= 0 and at or nil, turn > 0
 end
 
--- The tick of a segment in the first pass; nil for one that comes out of its turn.  Another piece of the same frame
--- needs a note of the first one, if only to count.
+-- The tick of a segment in the first pass, and whether it is another piece of the same frame; nil for one that comes
+-- out of its turn.
 local function tick_of(flow, number)
-  local tick = number * 16
-  if flow.last < tick then return tick end
-  if flow.last >= tick + 15 then return nil end
-  if (flow.ticks[flow.n] or -1) < tick then
-    local i = flow.n + 1
-    flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+  local tick = number * PIECES
+  if flow.last < tick then return tick, false end
+  local turn = flow.last - tick + 1
+  if turn >= PIECES then return nil end
+  if turn == 1 then
+    if (flow.ticks[flow.n] or -1) < tick then
+      local i = flow.n + 1
+      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+    end
+    flow.first = flow.n
   end
-  return flow.last + 1
+  flow.pieces[flow.first] = turn + 1
+  return tick + turn, true
 end
 
 -- Note what is needed to read call i of this flow again.

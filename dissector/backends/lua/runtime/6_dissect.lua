@@ -5,31 +5,36 @@ local short_name = proto_name:upper()
 local zero = { __index = function() return 0 end }
 for k = 1, #counter_names do tally[k] = 0 end
 
-local function clear_call()
+-- The Info column speaks of all pieces of a frame: what those before this one counted, if there were any.
+local earlier, several, fresh = {}, false, false
+
+local function clear_call(again)
+  if again then
+    for k = 1, #tally do earlier[k] = (several and earlier[k] or 0) + tally[k] end
+  else
+    infos, shown = 0, 0
+  end
+  several = again
   for k = 1, #tally do tally[k] = 0 end
-  infos, shown, last_item, joined = 0, 0, nil, nil
+  last_item, joined = nil, nil
   if want then region_items = {} end
 end
 
 local function counted()
+  local list, n = {}, 0
   for k = 1, #tally do
-    if tally[k] > 0 and counter_labels[k] ~= "" then return true end
+    local sum = several and earlier[k] + tally[k] or tally[k]
+    if sum > 0 and counter_labels[k] ~= "" then
+      n = n + 1
+      list[n] = dec(sum) .. " " .. counter_labels[k]
+    end
   end
-  return false
+  return n > 0 and concat(list, ", ") or nil
 end
 
 local function info_column(tables)
-  local line
-  if counted() then
-    local parts, n = {}, 0
-    for k = 1, #tally do
-      if tally[k] > 0 and counter_labels[k] ~= "" then
-        n = n + 1
-        parts[n] = dec(tally[k]) .. " " .. counter_labels[k]
-      end
-    end
-    line = tables.tally() .. concat(parts, ", ")
-  end
+  local line = counted()
+  if line then line = tables.tally() .. line end
   if infos > 0 then
     local said = concat(info_texts, "; ", 1, infos)
     if infos >= MAX_INFOS then said = said .. " …" end
@@ -64,22 +69,25 @@ local function begin_tree(tvb, tree, flow)
 end
 
 -- A segment inside a payload: nothing begins in it, nothing ends.
-local function inside_payload(tvb, pinfo, tree, flow)
+local function inside_payload(tvb, pinfo, tree, flow, again)
   if tree.visible or tree:referenced(this_dissector) then
     begin_tree(tvb, tree, flow)
     tree_root:add(f.payload, tvb())
   end
+  if again then return end
+  fresh = true
   local columns = get.cols(pinfo)
   columns.protocol = short_name
   columns.info = "payload"
 end
 
--- Call i of a flow: for the first time, or again from its snapshot.
-local function segment(tvb, pinfo, tree, flow, i, first)
+-- Call i of a flow: for the first time, or again from its snapshot.  again: not the first piece of its frame.
+local function segment(tvb, pinfo, tree, flow, i, first, again)
   local n, pos = captured(tvb), flow.pos
   local conversation = flow.connection.conversation
   want = tree.visible or tree:referenced(this_dissector)
-  clear_call()
+  clear_call(again and not fresh)
+  fresh = false
   T, stream, tree_root = tvb, flow.tables, tree
   if first then
     flow.n = i
@@ -114,11 +122,12 @@ end
 
 local function dissect_flow(tvb, pinfo, tree, flow, number)
   local n = captured(tvb)
-  local i, first
-  if number * 16 <= flow.last and get.visited(pinfo) then
-    i = call_of(flow, number)
+  local i, first, again
+  if number * PIECES <= flow.last and get.visited(pinfo) then
+    i, again = call_of(flow, number)
   else
-    local tick = tick_of(flow, number)
+    local tick
+    tick, again = tick_of(flow, number)
     if not tick then return n end
     flow.last, now, first = tick, tick, true
     if flow.skip < n or reported(tvb) > n then
@@ -129,9 +138,9 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   end
   local ok, message
   if i then
-    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first)
+    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first, again)
   else
-    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow)
+    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow, again)
   end
   if not ok then
     tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
@@ -140,7 +149,8 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   return n
 end
 
--- The channel that a connection's first octets belong to; nil and true when more of them are needed.
+-- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
+-- destination; nil and true when more octets are needed.
 local function channel_of(s, pinfo, late)
   local waits = false
   local conversation = endpoints[tostring(pinfo.dst) .. " " .. pinfo.dst_port]
@@ -149,7 +159,13 @@ local function channel_of(s, pinfo, late)
     if channel.first and (not channel.joins or not late and conversation) then
       C = channel.joins and conversation.C or initial(shared_registers)
       local ok, more = channel.first(s, 1, #s)
-      if ok then return channel end
+      if ok then
+        if channel.joins or not channel.apart or not conversation then return channel, false end
+        C, replay = conversation.C, false
+        local apart, need = channel.apart(s, 1, #s)
+        if apart ~= nil or need > MAX_FIRST then return channel, apart end
+        return nil, true
+      end
       if ok == nil and more <= MAX_FIRST then waits = true end
     end
   end
@@ -167,15 +183,16 @@ local function claim(tvb, pinfo)
   if kept and (kept.src ~= get.src(pinfo) or kept.dst ~= get.dst(pinfo)) then kept = nil end
   local before, late = kept and kept.s, kept and kept.missed
   local s = (before or "") .. raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST)
-  local channel, waits = channel_of(s, pinfo, late)
+  local channel, told = channel_of(s, pinfo, late)
   if not channel then
+    local waits = told
     if not late then
       pending[k] = { s = waits and s or "", missed = not waits, src = get.src(pinfo), dst = get.dst(pinfo) }
     end
     return nil, waits and not late
   end
   pending[k] = nil
-  local flow = new_connection(pinfo, channel)
+  local flow = new_connection(pinfo, channel, told)
   if before and before ~= "" then
     flow.carry, flow.need = { s = before, n = #before }, #before + 1
     flow.pos = #before
@@ -186,12 +203,19 @@ local function claim(tvb, pinfo)
   return flow
 end
 
+-- A connection that begins with a TLS record is TLS's, whatever its port: it comes back decrypted.
+local function is_tls(tvb)
+  if captured(tvb) < 5 then return false end
+  local kind, major, minor, high, low = byte(raw(tvb, 0, 5), 1, 5)
+  return kind >= 20 and kind <= 24 and major == 3 and minor <= 4 and high * 256 + low <= 18432
+end
+
 function proto.dissector(tvb, pinfo, tree)
   if not get.number then learn_getters(pinfo) end
   local number = get.number(pinfo)
   local flow = flow_of(pinfo, number)
   if not flow then
-    if get.visited(pinfo) then return 0 end
+    if get.visited(pinfo) or is_tls(tvb) then return 0 end
     by_port = true
     local waits
     flow, waits = claim(tvb, pinfo)
@@ -207,6 +231,7 @@ end
 proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
+  if is_tls(tvb) then return false end
   if not get.number then learn_getters(pinfo) end
   local flow = claim(tvb, pinfo)
   if not flow then return false end
@@ -215,10 +240,35 @@ local function heuristic(tvb, pinfo, tree)
   return true
 end
 
+-- The records of a TLS connection, in the order in which they were decrypted.  The conversation is TLS's and stays so:
+-- if it were claimed, TCP would hand over what is encrypted.  TLS asks again for each record instead, also for those of
+-- other protocols, which is why flows are told apart by addresses from then on.  Nor does it tell where a connection
+-- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
+local function tls_heuristic(tvb, pinfo, tree)
+  if not get.number then learn_getters(pinfo) end
+  by_port = true
+  local number = get.number(pinfo)
+  local flow = flow_of(pinfo, number)
+  if not get.visited(pinfo) then
+    if not flow then
+      flow = claim(tvb, pinfo)
+    elseif number * PIECES > flow.last and is_over(flow.connection.conversation) then
+      local n = captured(tvb)
+      local channel = channel_of(raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST), pinfo, true)   -- it is over: apart
+      if channel then flow = new_connection(pinfo, channel) end
+    end
+  end
+  if not flow then return false end
+  dissect_flow(tvb, pinfo, tree, flow, number)
+  return true
+end
+
+local port_tables = {}
+
 local function add_ports(range, add)
-  local table_ = DissectorTable.get("tcp.port")
-  if range ~= "" then
-    if add then table_:add(range, proto) else table_:remove(range, proto) end
+  if range == "" then return end
+  for _, ports in ipairs(port_tables) do
+    if add then ports:add(range, proto) else ports:remove(range, proto) end
   end
 end
 
@@ -235,7 +285,7 @@ end
 
 local function print_summary()
   for _, c in ipairs(conversations) do
-    print(format("%s, conversation %d", proto.description, c.number))
+    print(format("%s, %s %d", proto.description, whole_name, c.number))
     for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
     local names = {}
     for key in pairs(c.facts) do names[#names + 1] = key end
@@ -260,8 +310,15 @@ local function print_summary()
 end
 
 this_dissector = Dissector.get(proto_name)
-DissectorTable.get("tcp.port"):add_for_decode_as(proto)
+for _, name in ipairs({ "tcp.port", "tls.port" }) do
+  local known, ports = pcall(DissectorTable.get, name)
+  if known and ports then
+    port_tables[#port_tables + 1] = ports
+    ports:add_for_decode_as(proto)
+  end
+end
 proto:register_heuristic("tcp", heuristic)
+pcall(proto.register_heuristic, proto, "tls", tls_heuristic)
 if register_stat_cmd_arg then
   register_stat_cmd_arg(proto_name .. ",summary", function()
     local tap = Listener.new("frame")
