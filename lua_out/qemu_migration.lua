@@ -1199,7 +1199,7 @@ stream_main.states = {
       seen[2] = seen[2] + 1
       fact("qemu-machine", v_machine)
       if infos < MAX_INFOS then inform(format("%s", text(v_machine))) end
-      do local v = C.page_origin == 0 and (p2 >= 3 and p5 == "pc-" or p2 >= 8 and p6 == "pseries-" or p2 >= 16 and p7 == "s390-ccw-virtio-") and 3 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
+      do local v = C.page_origin ~= 1 and (p2 >= 3 and p5 == "pc-" or p2 >= 8 and p6 == "pseries-" or p2 >= 16 and p7 == "s390-ccw-virtio-") and 3 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       state = 3
       do return q + end_machine end
     until true
@@ -5661,7 +5661,7 @@ stream_multifd.states = {
   [1] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:93)
+    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:94)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 7 > m then return nil, 8 end
@@ -5688,14 +5688,14 @@ stream_multifd.states = {
       state = 2
       do return q + 64 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:101)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:102)
     return fault(80, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:107)
+    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:108)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 11 > m then return nil, 12 end
@@ -5737,7 +5737,7 @@ stream_multifd.states = {
       state = 2
       do return q + 276 end
     until true
-    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:114)
+    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:115)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 19 > m then return nil, 20 end
@@ -5793,17 +5793,17 @@ stream_multifd.states = {
       R.method = p1 > 0 and bit.band(w5, 62) % 4294967296 or R.method changed = true
       R.data_seen = p1 > 0 and 1 or R.data_seen changed = true
       do local v = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and floor(0x80000 / p2) or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
-      do local v = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and 2 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
+      do local v = (C.page_origin == 0 or C.page_origin == 4) and (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and 2 or C.page_origin if C.page_origin ~= v then C.page_origin, shared_changed = v, true end end
       enter(q + 320, inside, 4, "MultiFD packet")
       state = 3
       do return q + 320 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:139)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
       do return fault(80, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:139)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:140)
     repeat
       if q + 19 > m then return nil, 20 end
       local p1 = u32(s, q + 16)
@@ -5811,7 +5811,7 @@ stream_multifd.states = {
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
       do return fault(84, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:140)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:141)
     repeat
       if q + 35 > m then return nil, 36 end
       local p1 = u32(s, q + 32)
@@ -5822,7 +5822,7 @@ stream_multifd.states = {
   end,
   -- offsets: The list of offsets.
   [3] = function(s, q, m)
-    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:146)
+    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:147)
     repeat
       if not (R.normal_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -5840,7 +5840,7 @@ stream_multifd.states = {
       state = 3
       do return q + 8 end
     until true
-    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:153)
+    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:154)
     repeat
       if not (R.zero_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -5858,7 +5858,7 @@ stream_multifd.states = {
       state = 3
       do return q + 8 end
     until true
-    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:160)
+    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:161)
     if want then
       local t = open(75, q, 0, R.unused)
       if t then
@@ -5872,13 +5872,13 @@ stream_multifd.states = {
   end,
   -- pages: Behind the list of offsets.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:166)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:167)
     repeat
       if not (R.normal_pages == 0) then break end
       state = 2
       do return q end
     until true
-    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:167)
+    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:168)
     repeat
       if not (R.method == 0) then break end
       if want then
@@ -5892,7 +5892,7 @@ stream_multifd.states = {
       state = 2
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:168)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:169)
     if want then
       local t = open(77, q, 0, R.packet_size)
       if t then

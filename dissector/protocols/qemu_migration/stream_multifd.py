@@ -34,13 +34,14 @@ from .multifd import (
     MultifdZeroOffset,
 )
 from .parameters import DUPLICATE, NORMAL
-from .registers import TOLD
+from .registers import ASSUMED, SHOWN, TOLD
 
 METHODS = int(MultifdFlag.ZLIB | MultifdFlag.ZSTD | MultifdFlag.QPL | MultifdFlag.UADK | MultifdFlag.QATZIP)
 DEVICE_STATE = peek(8, 4) & int(MultifdFlag.DEVICE_STATE) != 0
 PAGES_ALLOC, NORMAL_PAGES, ZERO_PAGES = peek(12, 4), peek(16, 4), peek(32, 4)
 
 ALLOCATIONS = tuple(MULTIFD_PACKET_SIZE // size for size in TARGET_PAGE_SIZES)
+TELLS_PAGE_SIZE = F.pages_alloc.isin(*ALLOCATIONS)
 SLOTS = iif(PAGES_ALLOC.isin(*ALLOCATIONS), PAGES_ALLOC, PACKET_PAGES)
 """Entries of the list in the packet ahead."""
 
@@ -128,9 +129,9 @@ PACKET = State(
             (S.data_seen, iif(F.normal_pages > 0, 1, S.data_seen)),
             (
                 S.page_size,
-                iif(F.pages_alloc.isin(*ALLOCATIONS), MULTIFD_PACKET_SIZE // F.pages_alloc, S.page_size),
+                iif(TELLS_PAGE_SIZE, MULTIFD_PACKET_SIZE // F.pages_alloc, S.page_size),
             ),
-            (S.page_origin, iif(F.pages_alloc.isin(*ALLOCATIONS), TOLD, S.page_origin)),
+            (S.page_origin, iif(both(S.page_origin.isin(ASSUMED, SHOWN), TELLS_PAGE_SIZE), TOLD, S.page_origin)),
         ),
         findings=(BAD_VERSION, BAD_ALLOC, METHOD_CHANGED),
         info=text("packet %d", F.packet_num),

@@ -30,7 +30,7 @@ from .constants import (
 )
 from .lookahead import CONFIGURATION_AHEAD, RECOVERY_AHEAD
 from .parameters import OFF, ON
-from .registers import ASSUMED, MACHINE, TOLD
+from .registers import CHOSEN, MACHINE, TOLD
 from .section import FileHeader
 from .stream_premerge import COMMAND_AHEAD, dialect_rules
 
@@ -79,7 +79,7 @@ CONFIGURATION = State(
         match=("type",),
         when=CONFIGURATION_AHEAD,
         goto="subsection",
-        do=((S.page_origin, iif(both(S.page_origin == ASSUMED, MACHINE_OF_4_KIB), MACHINE, S.page_origin)),),
+        do=((S.page_origin, iif(both(S.page_origin != CHOSEN, MACHINE_OF_4_KIB), MACHINE, S.page_origin)),),
         facts=(("qemu-machine", F.machine),),
         info=text("%s", F.machine),
     ),
