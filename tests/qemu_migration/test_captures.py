@@ -119,9 +119,9 @@ class TestCapture:
             if pdu.name == "SectionFull":
                 device = (bytes(pdu.fields["idstr"]).decode(), int(pdu.fields["instance_id"]))
                 sizes[device] = 0
-            elif pdu.name == "DeviceState" and device:
-                sizes[device] = pdu.length
             elif pdu.name == "SectionFooter":
                 device = None
+            elif device:
+                sizes[device] += pdu.length
             elif pdu.name == "VmDescription" and "json" in pdu.fields:
                 assert device_sizes(bytes(pdu.fields["json"])) == sizes

@@ -43,6 +43,8 @@ from .constants import (
     RamFlag,
     SectionType,
 )
+from .device_constants import VFIO_MIG_FLAG_HIGH, VfioMigFlag
+from .parameters import OFF, ON
 from .registers import ANY_LENGTH
 
 START, PART = SectionType.QEMU_VM_SECTION_START, SectionType.QEMU_VM_SECTION_PART
@@ -112,11 +114,31 @@ def section_ahead(at: int) -> E:
     )
 
 
-FOOTED_END = both(peek(0, 1) == int(FOOTER), peek(1, 4) == S.section, section_ahead(5))
+def footed_end(at: int) -> E:
+    """At *at* begins the footer of the current section."""
+    return both(peek(at, 1) == int(FOOTER), peek(at + 1, 4) == S.section, section_ahead(at + 5))
+
+
+FOOTED_END = footed_end(0)
 """The footer of the current section begins here."""
 
 BARE_END = section_ahead(0)
 """The next section begins here, on a stream without footers."""
+
+VFIO_TAG = 8
+"""Octets of a VFIO record's tag."""
+
+VFIO_CONFIG_END = both(
+    peek(0, 4) == VFIO_MIG_FLAG_HIGH,
+    peek(4, 4) == int(VfioMigFlag.END_OF_STATE),
+    either(
+        both(S.footers != OFF, footed_end(VFIO_TAG)),
+        both(S.footers != ON, section_ahead(VFIO_TAG)),
+    ),
+)
+"""The last record of a VFIO device's configuration begins here, and behind it the section ends."""
+
+VFIO_CONFIG_WINDOW = WINDOW + VFIO_TAG
 
 FOOTER_AHEAD = both(
     peek(0, 1) == int(FOOTER),

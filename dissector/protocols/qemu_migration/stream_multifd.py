@@ -5,7 +5,8 @@
 
 ::
 
-    init -> packet -> offsets (a region) -> pages -> packet
+    init -> packet -> offsets (a region) -> pages [-> lengths] -> packet
+            packet -> vfio_packet (a region) ... -> packet                (:mod:`.stream_vfio`)
 
 The list of offsets is a region of as many entries as fit a packet.  That number is *pages_alloc* where it is given,
 and then it tells the target page size as well; in the SYNC packets of 9.0 and newer it is 0.
@@ -29,11 +30,13 @@ from .multifd import (
     MultifdInit,
     MultifdOffset,
     MultifdPacket,
+    MultifdPageLength,
     MultifdPages,
     MultifdUnused,
     MultifdZeroOffset,
 )
 from .parameters import DUPLICATE, NORMAL
+from .stream_vfio import PACKET_STATES
 
 METHODS = int(MultifdFlag.ZLIB | MultifdFlag.ZSTD | MultifdFlag.QPL | MultifdFlag.UADK | MultifdFlag.QATZIP)
 DEVICE_STATE = peek(8, 4) & int(MultifdFlag.DEVICE_STATE) != 0
@@ -87,6 +90,32 @@ EMPTY_DEVICE_STATE = error(
     "multifd_device_state", "multifd: received empty device state packet", when=F.next_packet_size == 0
 )
 
+PER_PAGE = int(MultifdFlag.QPL), int(MultifdFlag.UADK)
+"""Methods that compress each page by itself."""
+
+PAGE_LENGTH = 4
+"""Octets of a page's length."""
+
+LONG_PAGE = error(
+    "multifd_page_length",
+    "a compressed page of %u octets, which is more than a page: an assertion of QEMU's fails",
+    F.length,
+    when=F.length > S.page_size,
+)
+NO_LENGTHS = error(
+    "multifd_lengths",
+    "%u octets are too few for the lengths of %u pages: an assertion of QEMU's fails",
+    S.packet_size,
+    S.normal_pages,
+)
+WRONG_SUM = error(
+    "multifd_lengths_sum",
+    "%u octets of compressed pages, but their lengths say %u: an assertion of QEMU's fails",
+    S.packet_size,
+    S.compressed,
+    when=S.packet_size != S.compressed,
+)
+
 INIT = State(
     "init",
     Rule(
@@ -106,6 +135,10 @@ PACKET = State(
         MultifdDeviceState,
         match=("magic",),
         when=DEVICE_STATE,
+        enter="vfio_packet",
+        size=F.next_packet_size,
+        goto="packet",
+        do=((S.state_left, F.next_packet_size),),
         findings=(BAD_VERSION, EMPTY_DEVICE_STATE),
         info=text("device state %d", F.instance_id),
     ),
@@ -162,8 +195,30 @@ PAGES = State(
     "pages",
     Rule(when=S.normal_pages == 0, goto="packet"),
     Rule(MultifdPages, when=S.method == 0, goto="packet"),
+    Rule(
+        when=both(S.method.isin(*PER_PAGE), S.packet_size > S.normal_pages * PAGE_LENGTH),
+        goto="lengths",
+        do=(
+            (S.packet_size, S.packet_size - S.normal_pages * PAGE_LENGTH),
+            (S.lengths_left, S.normal_pages),
+            (S.compressed, 0),
+        ),
+    ),
+    Rule(MultifdCompressed, when=S.method.isin(*PER_PAGE), goto="packet", findings=(NO_LENGTHS,)),
     Rule(MultifdCompressed, goto="packet"),
     doc="Behind the list of offsets.",
 )
 
-STATES = (INIT, PACKET, OFFSETS, PAGES)
+LENGTHS = State(
+    "lengths",
+    Rule(
+        MultifdPageLength,
+        when=S.lengths_left > 0,
+        do=((S.lengths_left, S.lengths_left - 1), (S.compressed, S.compressed + F.length)),
+        findings=(LONG_PAGE,),
+    ),
+    Rule(MultifdCompressed, goto="packet", findings=(WRONG_SUM,)),
+    doc="Behind the offsets of pages that qpl or uadk has compressed: the length of each, then the pages.",
+)
+
+STATES = (INIT, PACKET, OFFSETS, PAGES, LENGTHS, *PACKET_STATES)

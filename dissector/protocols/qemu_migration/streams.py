@@ -12,7 +12,20 @@ to the same port, and QEMU tells them apart by what they begin with.
 from __future__ import annotations
 
 from ...declare import Channel, Resync, S, Stream, Until, iif, text
-from . import stream_command, stream_multifd, stream_ram, stream_return_path, stream_section, stream_start
+from . import (
+    stream_block,
+    stream_command,
+    stream_dirty_bitmap,
+    stream_htab,
+    stream_multifd,
+    stream_ram,
+    stream_return_path,
+    stream_s390,
+    stream_section,
+    stream_slirp,
+    stream_start,
+    stream_vfio,
+)
 from .constants import RAM_SECTION
 from .findings import UNEXPECTED
 from .lookahead import (
@@ -31,7 +44,10 @@ from .lookahead import (
 )
 from .registers import ANY_LENGTH, ANY_SECTION, MAIN, MULTIFD, PREEMPT, RETURN
 
-OUTSIDE = ((S.whole, 0), (S.package, 0), (S.unfinished, 0), (S.section, ANY_SECTION))
+NO_BITMAP = ((S.node_alias, b""), (S.bitmap_alias, b""))
+"""What is known of dirty bitmaps then."""
+
+OUTSIDE = ((S.whole, 0), (S.package, 0), (S.unfinished, 0), (S.section, ANY_SECTION), *NO_BITMAP)
 """What is known where the position was found again: something was missed; outside of a package, one hopes; and a
 footer will tell the section."""
 
@@ -47,11 +63,20 @@ RESYNC = (
 
 TALLY = text("RAM %s: ", iif(S.block == b"", b"?", S.block))
 
+DEVICES = (
+    *stream_dirty_bitmap.STATES,
+    *stream_block.STATES,
+    *stream_s390.STATES,
+    *stream_htab.STATES,
+    *stream_vfio.STATES,
+    *stream_slirp.STATES,
+)
+
 MAIN_STREAM = Stream(
     name="main",
     start="start",
     registers=MAIN,
-    states=(*stream_start.STATES, *stream_section.STATES, *stream_command.STATES, *stream_ram.STATES),
+    states=(*stream_start.STATES, *stream_section.STATES, *stream_command.STATES, *stream_ram.STATES, *DEVICES),
     unknown=UNEXPECTED,
     resync=RESYNC,
     tally=TALLY,
