@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...declare import F, Note, Rule, S, State, both, peek, text
 from .block import BlkDeviceBlock, BlkEos, BlkProgress, BlkZeroBlock
 from .device_constants import BDRV_SECTOR_SIZE, BlkMigFlag
@@ -20,7 +22,7 @@ IS_BLOCK = FLAGS & DEVICE_BLOCK != 0
 UNKNOWN_DEVICE = error("block_device", "Error unknown block device ")
 UNKNOWN_FLAGS = error("block_flags", "Unknown block migration flags: 0x%x", FLAGS)
 
-NEXT = {"goto": "block_next", "do": ((S.eos, F.flags & EOS),)}
+NEXT: dict[str, Any] = {"goto": "block_next", "do": ((S.eos, F.flags & EOS),)}
 BLOCK_INFO = text("block %s 0x%x", F.device, F.addr)
 
 BLOCK = State(

@@ -54,7 +54,7 @@ BITMAP_NOTE = Note(
     type="string",
     when=both(not_(HAS_BITMAP), S.bitmap_alias != b""),
 )
-SHOWN = {"notes": (NODE_NOTE, BITMAP_NOTE)}
+SHOWN: dict[str, Any] = {"notes": (NODE_NOTE, BITMAP_NOTE)}
 
 
 def flag(which: DirtyBitmapFlag) -> E:
@@ -113,7 +113,7 @@ MISFIT = warn(
     ),
 )
 
-NEXT = {"goto": "dirty_bitmap_next", "do": (*NAMES, (S.eos, F.flags & EOS))}
+NEXT: dict[str, Any] = {"goto": "dirty_bitmap_next", "do": (*NAMES, (S.eos, F.flags & EOS))}
 
 
 def command_rules() -> tuple[Rule, ...]:

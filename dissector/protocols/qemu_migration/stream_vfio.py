@@ -37,7 +37,7 @@ SMALL = TAG_HIGH == 0
 
 def is_tag(flag: VfioMigFlag) -> E:
     """The tag ahead is this one."""
-    return both(TAG_HIGH == VFIO_MIG_FLAG_HIGH, int(flag) == TAG)
+    return both(TAG_HIGH == VFIO_MIG_FLAG_HIGH, peek(4, 4) == int(flag))
 
 
 def wrong_tag(name: str, words: str) -> tuple[Finding, Finding]:
