@@ -4480,7 +4480,7 @@ stream_main.states = {
     local h6_2 = u16(s, q + 6)
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
-    -- fault  (dissector/protocols/qemu_migration/stream_block.py:28)
+    -- fault  (dissector/protocols/qemu_migration/stream_block.py:30)
     repeat
       if not (h6_2 % 512 % 2 >= 1) then break end
       if q + 8 > m then return nil, 9 end
@@ -4488,7 +4488,7 @@ stream_main.states = {
       if not (p1 == 0) then break end
       do return fault(66, q, "Error unknown block device ") end
     until true
-    -- BLK_MIG_FLAG_ZERO_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:29)
+    -- BLK_MIG_FLAG_ZERO_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:31)
     repeat
       if not (h6_2 % 512 % 2 >= 1) then break end
       if not (h6_2 % 512 % 16 >= 8) then break end
@@ -4522,7 +4522,7 @@ stream_main.states = {
       state = 24
       do return q + end_device end
     until true
-    -- BLK_MIG_FLAG_DEVICE_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:30)
+    -- BLK_MIG_FLAG_DEVICE_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:32)
     repeat
       if not (h6_2 % 512 % 2 >= 1) then break end
       local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % 512)
@@ -4557,7 +4557,7 @@ stream_main.states = {
       state = 24
       do return q + end_device end
     until true
-    -- BLK_MIG_FLAG_PROGRESS  (dissector/protocols/qemu_migration/stream_block.py:31)
+    -- BLK_MIG_FLAG_PROGRESS  (dissector/protocols/qemu_migration/stream_block.py:33)
     repeat
       if not (h6_2 % 512 % 8 >= 4) then break end
       local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % 512)
@@ -4582,7 +4582,7 @@ stream_main.states = {
       state = 24
       do return q + 8 end
     until true
-    -- BLK_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_block.py:37)
+    -- BLK_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_block.py:39)
     repeat
       if not (h6_2 % 512 % 4 >= 2) then break end
       local v_flags = h4_4 % 512
@@ -4605,18 +4605,18 @@ stream_main.states = {
       state = 24
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_block.py:38)
+    -- fault  (dissector/protocols/qemu_migration/stream_block.py:40)
     return fault(67, q, format("Unknown block migration flags: 0x%s", hex(h6_2 % 512, 0)))
   end,
   -- block_next: A record is complete.
   [24] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_block.py:44)
+    -- go on  (dissector/protocols/qemu_migration/stream_block.py:46)
     repeat
       if not (R.eos ~= 0) then break end
       state = 13
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_block.py:45)
+    -- go on  (dissector/protocols/qemu_migration/stream_block.py:47)
     state = 23
     return q
   end,
@@ -5391,7 +5391,7 @@ stream_main.scans = {
             if q + p4 + 11 + 4 - 1 > m then return nil, p4 + 11 + 4 end
             local p6 = u32(s, q + p4 + 11)
             local c10 = false
-            if p6 < 0x10000 then
+            if p6 < 0xffffffff then
               if q + p4 + 15 + 4 - 1 > m then return nil, p4 + 15 + 4 end
               local p7 = u32(s, q + p4 + 15)
               local c9 = false
@@ -5597,7 +5597,7 @@ stream_main.scans = {
                   if q + p6 + 19 + 4 - 1 > m then return nil, p6 + 19 + 4 end
                   local p8 = u32(s, q + p6 + 19)
                   local c12 = false
-                  if p8 < 0x10000 then
+                  if p8 < 0xffffffff then
                     if q + p6 + 23 + 4 - 1 > m then return nil, p6 + 23 + 4 end
                     local p9 = u32(s, q + p6 + 23)
                     local c11 = false
@@ -5803,7 +5803,7 @@ stream_main.resync = {
               if q + p4 + 11 + 4 - 1 > m then return nil, p4 + 11 + 4 end
               local p6 = u32(s, q + p4 + 11)
               local c10 = false
-              if p6 < 0x10000 then
+              if p6 < 0xffffffff then
                 if q + p4 + 15 + 4 - 1 > m then return nil, p4 + 15 + 4 end
                 local p7 = u32(s, q + p4 + 15)
                 local c9 = false
@@ -5897,7 +5897,7 @@ stream_main.resync = {
                 if q + p33 + 11 + 4 - 1 > m then return nil, p33 + 11 + 4 end
                 local p35 = u32(s, q + p33 + 11)
                 local c39 = false
-                if p35 < 0x10000 then
+                if p35 < 0xffffffff then
                   if q + p33 + 15 + 4 - 1 > m then return nil, p33 + 15 + 4 end
                   local p36 = u32(s, q + p33 + 15)
                   local c38 = false

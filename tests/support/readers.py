@@ -9,6 +9,7 @@ in the PDU's.
 from __future__ import annotations
 
 import functools
+import ipaddress
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -151,6 +152,8 @@ def octets_or_number(value: Any) -> int | bytes:
         return b""
     if isinstance(value, uuid.UUID):
         return value.bytes
+    if isinstance(value, str):  # an address
+        return bytes.fromhex(value.replace(":", "")) if ":" in value else ipaddress.IPv4Address(value).packed
     return value if isinstance(value, bytes) else int(value)
 
 
