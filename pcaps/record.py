@@ -301,7 +301,7 @@ async def written(path: Path, connections: int) -> None:
 
 
 def build_guest(folder: Path, firmware: str) -> None:
-    """Assemble guest.S into a boot sector, or write the firmware; make an empty disk for the scenarios that have one."""
+    """Assemble guest.S into a boot sector, write the firmware, and make an empty disk for scenarios that have them."""
     (folder / "firmware.img").write_bytes(bytes.fromhex(firmware))
     steps = (
         ["as", "--32", "-o", "guest.o", str(HERE / "guest.S")],

@@ -153,7 +153,7 @@ def octets_or_number(value: Any) -> int | bytes:
     if isinstance(value, uuid.UUID):
         return value.bytes
     if isinstance(value, str):  # an address
-        return bytes.fromhex(value.replace(":", "")) if ":" in value else ipaddress.IPv4Address(value).packed
+        return ipaddress.IPv4Address(value).packed if "." in value else bytes.fromhex(value.replace(":", ""))
     return value if isinstance(value, bytes) else int(value)
 
 
@@ -209,6 +209,8 @@ def seen_by_wireshark(node: Node, prefix: str) -> Seen:
 def normal(shown: str, kind: str) -> str:
     if kind == "uint":
         return str(int(shown, 0))
+    if kind == "ipv4":
+        return ipaddress.IPv4Address(shown).packed.hex()
     return shown.split("\0", maxsplit=1)[0] if kind == "string" else shown.replace(":", "").replace("-", "")
 
 
