@@ -390,6 +390,7 @@ local experts = {
   ProtoExpert.new("qmig.expert.multifd_magic", "multifd: received packet magic \226\128\166, expected 11223344", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_device_state", "multifd: received empty device state packet", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_pages_alloc", "multifd: received packet with \226\128\166 pages, expected \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.multifd_block", "multifd: unknown ram block \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_method", "multifd: flags received \226\128\166 flags expected \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_normal_pages", "multifd: received packet with \226\128\166 non-zero pages, which exceeds maximum expected pages \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_zero_pages", "multifd: received packet with \226\128\166 zero pages, expected maximum \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -417,9 +418,9 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_incomplete", "skeys_flags", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_incomplete", "skeys_flags", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 109, lost = 110, resync = 111, truncated = 112, short_region = 113, overrun = 114, depth = 115, map_full = 116, too_long = 117 }
+local FINDING = { gap = 110, lost = 111, resync = 112, truncated = 113, short_region = 114, overrun = 115, depth = 116, map_full = 117, too_long = 118 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
@@ -488,6 +489,11 @@ end
 
 local function printable(s)
   return #s > 0 and not find(s, "[^ -~]")
+end
+
+local function until_nul(s)
+  local at = find(s, "\0", 1, true)
+  return at and sub(s, 1, at - 1) or s
 end
 
 -- A number as Wireshark's 64-bit fields want it.
@@ -1878,7 +1884,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w5 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(115, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1981,7 +1987,7 @@ stream_main.states = {
       if not (w2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w3 = u32(s, q + 5)
-      if too_deep(4) then return fault(115, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -2780,7 +2786,7 @@ stream_main.states = {
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(115, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(29, q, 12, 0)
         if t then
@@ -3104,7 +3110,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(115, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, 11, 0)
         if t then
@@ -3156,7 +3162,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(115, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, end_length, 0)
         if t then
@@ -6468,12 +6474,13 @@ function stream_return_path.tally() return "" end
 
 local stream_multifd = {
   name = "multifd", last = 9,
-  scalars = { "normal_pages", "normal_left", "zero_left", "unused", "packet_size", "method", "lengths_left", "compressed", "state_left", "state_config", "data_seen" },
+  scalars = { "normal_pages", "normal_left", "zero_left", "block_length", "unused", "packet_size", "method", "lengths_left", "compressed", "state_left", "state_config", "data_seen" },
   registers = {
     body_at = 0,
     normal_pages = 0,
     normal_left = 0,
     zero_left = 0,
+    block_length = 0,
     unused = 0,
     packet_size = 0,
     method = 0,
@@ -6491,7 +6498,7 @@ stream_multifd.states = {
   [1] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:121)
+    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:131)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 7 > m then return nil, 8 end
@@ -6517,14 +6524,14 @@ stream_multifd.states = {
       state = 2
       do return q + 64 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:128)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
     return fault(95, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:134)
+    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:144)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 11 > m then return nil, 12 end
@@ -6536,7 +6543,7 @@ stream_multifd.states = {
       local w3 = u32(s, q + 268)
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
-      if too_deep(4) then return fault(115, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(88, q, 276, 0)
         if t then
@@ -6568,7 +6575,7 @@ stream_multifd.states = {
       state = 6
       do return q + 276 end
     until true
-    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:145)
+    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:155)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 19 > m then return nil, 20 end
@@ -6584,7 +6591,8 @@ stream_multifd.states = {
       local w7 = u64(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
-      if too_deep(4) then return fault(115, q, format(finding_text.depth, 4)) end
+      local v_ramblock = sub(s, q + 64, q + 64 + 256 - 1)
+      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(89, q, 320, 0)
         if t then
@@ -6612,12 +6620,14 @@ stream_multifd.states = {
       end
       if w4 ~= 1 then report(94, format("multifd: received packet version %s, expected 1", dec(w4))) end
       if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(97, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(98, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(98, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(99, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
       seen[89] = seen[89] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
       R.normal_pages = p1 changed = true
       R.normal_left = p1 changed = true
+      R.block_length = (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) changed = true
       R.zero_left = p3 changed = true
       R.unused = (((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p1 - p3) * 8 > 0 and (((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p1 - p3) * 8 or 0 changed = true
       R.packet_size = w6 changed = true
@@ -6628,31 +6638,31 @@ stream_multifd.states = {
       state = 3
       do return q + 320 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:168)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:179)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
       do return fault(95, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:169)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:180)
     repeat
       if q + 19 > m then return nil, 20 end
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(99, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(100, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:170)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:181)
     repeat
       if q + 35 > m then return nil, 36 end
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(100, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(101, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
   [3] = function(s, q, m)
-    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:176)
+    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:187)
     repeat
       if not (R.normal_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -6663,14 +6673,14 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(101, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(102, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[90] = seen[90] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
     until true
-    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:183)
+    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:194)
     repeat
       if not (R.zero_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -6681,14 +6691,14 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(101, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(102, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[91] = seen[91] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
     until true
-    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:190)
+    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:201)
     if want then
       local t = open(92, q, 0, R.unused)
       if t then
@@ -6702,13 +6712,13 @@ stream_multifd.states = {
   end,
   -- pages: Behind the list of offsets.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:196)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:207)
     repeat
       if not (R.normal_pages == 0) then break end
       state = 2
       do return q end
     until true
-    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:197)
+    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:208)
     repeat
       if not (R.method == 0) then break end
       if want then
@@ -6722,7 +6732,7 @@ stream_multifd.states = {
       state = 2
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:198)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:209)
     repeat
       if not (R.method == 8 or R.method == 16) then break end
       if not (R.packet_size > R.normal_pages * 4) then break end
@@ -6732,7 +6742,7 @@ stream_multifd.states = {
       state = 5
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:207)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:218)
     repeat
       if not (R.method == 8 or R.method == 16) then break end
       if want then
@@ -6741,13 +6751,13 @@ stream_multifd.states = {
           show_payload(t, f.multifd_data, q, R.packet_size)
         end
       end
-      report(102, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
+      report(103, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
       seen[94] = seen[94] + 1
       pass_over(q, R.packet_size, f.multifd_data)
       state = 2
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:208)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:219)
     if want then
       local t = open(94, q, 0, R.packet_size)
       if t then
@@ -6761,7 +6771,7 @@ stream_multifd.states = {
   end,
   -- lengths: Behind the offsets of pages that qpl or uadk has compressed: the length of each, then the pages.
   [5] = function(s, q, m)
-    -- Compressed page  (dissector/protocols/qemu_migration/stream_multifd.py:214)
+    -- Compressed page  (dissector/protocols/qemu_migration/stream_multifd.py:225)
     repeat
       if not (R.lengths_left > 0) then break end
       if q + 3 > m then return nil, 4 end
@@ -6772,21 +6782,21 @@ stream_multifd.states = {
           t:add(f.multifd_page_length, range(q, 4))
         end
       end
-      if w1 > C.page_size then report(103, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
+      if w1 > C.page_size then report(104, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
       seen[95] = seen[95] + 1
       R.lengths_left = R.lengths_left - 1 > 0 and R.lengths_left - 1 or 0 changed = true
       R.compressed = R.compressed + w1 changed = true
       state = 5
       do return q + 4 end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:220)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:231)
     if want then
       local t = open(94, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    if R.packet_size ~= R.compressed then report(104, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
+    if R.packet_size ~= R.compressed then report(105, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
     seen[94] = seen[94] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
@@ -6815,8 +6825,8 @@ stream_multifd.states = {
           t:append_text(", " .. format("VFIO state %s", dec(w2)))
         end
       end
-      if w1 ~= 0 then report(105, format("packet has unknown version %s", dec(w1))) end
-      if w2 == 0xffffffff then report(106, "packet index is invalid") end
+      if w1 ~= 0 then report(106, format("packet has unknown version %s", dec(w1))) end
+      if w2 == 0xffffffff then report(107, "packet index is invalid") end
       seen[96] = seen[96] + 1
       if infos < MAX_INFOS then inform(format("VFIO state %s", dec(w2))) end
       R.state_config = w1 == 0 and w3 % 2 or 0 changed = true
@@ -6825,7 +6835,7 @@ stream_multifd.states = {
       do return q + 12 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:125)
-    return fault(107, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
+    return fault(108, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
   end,
   -- vfio_packet_data: Behind the head of a packet of state.
   [7] = function(s, q, m)
@@ -6870,7 +6880,7 @@ stream_multifd.states = {
       if not (p1 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(108, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
+      do return fault(109, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
     repeat
@@ -6878,7 +6888,7 @@ stream_multifd.states = {
       local p1 = u32(s, q)
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(108, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
+      do return fault(109, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
     until true
   end,
   -- vfio_packet_config: The configuration in a packet of state.

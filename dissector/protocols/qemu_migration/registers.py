@@ -100,11 +100,12 @@ PREEMPT = (*CONVERSATION, *LAST_BLOCK)
 
 MULTIFD = (
     PAGE_SIZE,
-    LARGEST_BLOCK,
+    LENGTHS,
     LISTED,
     Register("normal_pages", doc="Pages behind the list of offsets."),
     Register("normal_left", doc="Their offsets that are still to come."),
     Register("zero_left", doc="Offsets of pages of zeros that are still to come."),
+    Register("block_length", doc="Used length of the packet's RAM block."),
     Register("unused", doc="Octets of the list that mean nothing."),
     Register("packet_size", doc="Octets of compressed pages behind the list."),
     Register("method", doc="Compression method, as in the flags."),

@@ -14,7 +14,7 @@ and then it tells the target page size as well; in the SYNC packets of 9.0 and n
 
 from __future__ import annotations
 
-from ...declare import F, Rule, S, State, both, either, iif, not_, peek, text
+from ...declare import F, Rule, S, State, both, either, iif, not_, peek, text, until_nul
 from .constants import (
     MULTIFD_MAGIC,
     MULTIFD_PACKET_SIZE,
@@ -36,6 +36,7 @@ from .multifd import (
     MultifdZeroOffset,
 )
 from .parameters import DUPLICATE, NORMAL
+from .registers import ANY_LENGTH
 from .stream_vfio import PACKET_STATES
 
 METHODS = int(MultifdFlag.ZLIB | MultifdFlag.ZSTD | MultifdFlag.QPL | MultifdFlag.UADK | MultifdFlag.QATZIP)
@@ -72,12 +73,21 @@ TOO_MANY_ZERO = error(
     ZERO_PAGES,
     SLOTS - NORMAL_PAGES,
 )
+BLOCK = until_nul(F.ramblock)
+"""The RAM block of a packet; QEMU puts a NUL into the field's last octet, so that there is one."""
+
+UNKNOWN_BLOCK = error(
+    "multifd_block",
+    "multifd: unknown ram block %s",
+    BLOCK,
+    when=both(S.listed == 1, F.normal_pages + F.zero_pages > 0, S.lengths.get(BLOCK, ANY_LENGTH) == ANY_LENGTH),
+)
 BAD_OFFSET = error(
     "multifd_offset",
-    "multifd: offset too long %u (max %u)",
+    "multifd: offset too long %u (max %x)",
     F.offset,
-    S.largest_block,
-    when=both(S.listed == 1, F.offset >= S.largest_block),
+    S.block_length,
+    when=both(S.listed == 1, F.offset + S.page_size > S.block_length),
 )
 METHOD_CHANGED = error(
     "multifd_method",
@@ -152,6 +162,7 @@ PACKET = State(
         do=(
             (S.normal_pages, F.normal_pages),
             (S.normal_left, F.normal_pages),
+            (S.block_length, S.lengths.get(BLOCK, ANY_LENGTH)),
             (S.zero_left, F.zero_pages),
             (S.unused, (SLOTS - F.normal_pages - F.zero_pages) * 8),
             (S.packet_size, F.next_packet_size),
@@ -162,7 +173,7 @@ PACKET = State(
                 iif(F.pages_alloc.isin(*ALLOCATIONS), MULTIFD_PACKET_SIZE // F.pages_alloc, S.page_size),
             ),
         ),
-        findings=(BAD_VERSION, BAD_ALLOC, METHOD_CHANGED),
+        findings=(BAD_VERSION, BAD_ALLOC, UNKNOWN_BLOCK, METHOD_CHANGED),
         info=text("packet %d", F.packet_num),
     ),
     Rule(when=peek(0, 4) != MULTIFD_MAGIC, fault=BAD_MAGIC),
