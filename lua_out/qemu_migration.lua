@@ -388,6 +388,7 @@ local experts = {
   ProtoExpert.new("qmig.expert.rp_bitmap_end", "ramblock '\226\128\166' end mark incorrect: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_version", "multifd: received packet version \226\128\166, expected 1", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_magic", "multifd: received packet magic \226\128\166, expected 11223344", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.multifd_device", "Unknown idstr \226\128\166 or instance id \226\128\166 for load state buffer", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_device_state", "multifd: received empty device state packet", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_pages_alloc", "multifd: received packet with \226\128\166 pages, expected \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_block", "multifd: unknown ram block \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -418,9 +419,9 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_incomplete", "skeys_flags", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_incomplete", "skeys_flags", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 110, lost = 111, resync = 112, truncated = 113, short_region = 114, overrun = 115, depth = 116, map_full = 117, too_long = 118 }
+local FINDING = { gap = 111, lost = 112, resync = 113, truncated = 114, short_region = 115, overrun = 116, depth = 117, map_full = 118, too_long = 119 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
@@ -1433,7 +1434,7 @@ stream_main.states = {
   [5] = function(s, q, m)
     if q > m then return nil, 1 end
     local h0_1 = byte(s, q)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:73)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:74)
     repeat
       if not (h0_1 == 2) then break end
       if q + 4 > m then return nil, 5 end
@@ -1498,6 +1499,7 @@ stream_main.states = {
       memorise(C.sections, w2, v_idstr, 4096)
       R.layout = v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0 changed = true
       memorise(C.layouts, w2, v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0, 4096)
+      memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
@@ -1543,11 +1545,12 @@ stream_main.states = {
       memorise(C.sections, w2, v_idstr, 4096)
       R.layout = v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0 changed = true
       memorise(C.layouts, w2, v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0, 4096)
+      memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:73)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:74)
     repeat
       if not (h0_1 == 3) then break end
       if q + 4 > m then return nil, 5 end
@@ -1571,14 +1574,14 @@ stream_main.states = {
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:99)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:100)
     repeat
       if not (h0_1 == 1 or h0_1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
       do return fault(16, q, format("Unable to read ID string for section %s", dec(p1))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:111)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:112)
     repeat
       if not (h0_1 == 0) then break end
       if not (R.iterating == 0) then break end
@@ -1594,7 +1597,7 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:112)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:113)
     repeat
       if not (h0_1 == 0) then break end
       if q + 1 > m then return nil, 2 end
@@ -1612,7 +1615,7 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:113)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:114)
     repeat
       if not (h0_1 == 0) then break end
       do return fault(17, q, "QEMU_VM_EOF while iterative devices are not at their end") end
@@ -1884,7 +1887,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w5 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1987,7 +1990,7 @@ stream_main.states = {
       if not (w2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w3 = u32(s, q + 5)
-      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -2038,14 +2041,14 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:115)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:116)
     return fault(36, q, format("Unknown savevm section type %s", dec(h0_1)))
   end,
   -- package: Between the sections of a package.
   [6] = function(s, q, m)
     if q > m then return nil, 1 end
     local h0_1 = byte(s, q)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:73)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:74)
     repeat
       if not (h0_1 == 2) then break end
       if q + 4 > m then return nil, 5 end
@@ -2110,6 +2113,7 @@ stream_main.states = {
       memorise(C.sections, w2, v_idstr, 4096)
       R.layout = v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0 changed = true
       memorise(C.layouts, w2, v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0, 4096)
+      memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
@@ -2155,11 +2159,12 @@ stream_main.states = {
       memorise(C.sections, w2, v_idstr, 4096)
       R.layout = v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0 changed = true
       memorise(C.layouts, w2, v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0, 4096)
+      memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:73)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:74)
     repeat
       if not (h0_1 == 3) then break end
       if q + 4 > m then return nil, 5 end
@@ -2183,14 +2188,14 @@ stream_main.states = {
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:99)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:100)
     repeat
       if not (h0_1 == 1 or h0_1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
       do return fault(16, q, format("Unable to read ID string for section %s", dec(p1))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:122)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:123)
     repeat
       if not (h0_1 == 0) then break end
       if want then
@@ -2449,29 +2454,29 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:124)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:125)
     return fault(36, q, format("Unknown savevm section type %s", dec(h0_1)))
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:130)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:131)
     repeat
       if not (R.package == 1) then break end
       state = 6
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:131)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:132)
     state = 5
     return q
   end,
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:137)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:138)
     return fault(38, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:143)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:144)
     repeat
       if not (R.unfinished == 0) then break end
       if not (R.checkpoint == 1) then break end
@@ -2479,7 +2484,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:144)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:145)
     repeat
       if not (R.unfinished == 0) then break end
       R.package = 0 changed = true
@@ -2487,7 +2492,7 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:73)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:74)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2550,7 +2555,7 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:147)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:148)
     R.package = 0 changed = true
     R.unfinished = 0 changed = true
     R.iterating = 1 changed = true
@@ -2559,13 +2564,13 @@ stream_main.states = {
   end,
   -- body: The body of a section: RAM and a few devices delimit themselves.  RAM is told by its look without START.
   [10] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:153)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
     repeat
       if not (R.section_name == "ram") then break end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:155)
     repeat
       if not (C.whole == 0) then break end
       if not (R.section_name == "") then break end
@@ -2650,31 +2655,31 @@ stream_main.states = {
       state = 33
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:160)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:161)
     repeat
       if not (C.footers == 2) then break end
       state = 12
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:161)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:162)
     state = 11
     return q
   end,
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:167)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:168)
     R.body_at = spos + q - 1 changed = true state = 36
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:173)
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:174)
     R.body_at = spos + q - 1 changed = true state = 37
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
   [13] = function(s, q, m)
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:179)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:180)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2697,7 +2702,7 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:188)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:189)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2719,25 +2724,25 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:196)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:197)
     repeat
       if not (C.footers == 1) then break end
       do return fault(41, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:197)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:198)
     repeat
       if not (C.footers == 0) then break end
       C.footers = 2 shared_changed = true
       state = 7
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:198)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:199)
     state = 7
     return q
   end,
   -- after_eof: Behind the last section.
   [14] = function(s, q, m)
-    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:206)
+    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:207)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2758,7 +2763,7 @@ stream_main.states = {
       state = 15
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:207)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:208)
     repeat
       local c2 = true
       if R.checkpoint ~= 1 then
@@ -2770,7 +2775,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:208)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:209)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -2779,14 +2784,14 @@ stream_main.states = {
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
   [15] = function(s, q, m)
-    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:214)
+    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:215)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(29, q, 12, 0)
         if t then
@@ -2804,7 +2809,7 @@ stream_main.states = {
       state = 6
       do return q + 12 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:223)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:224)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2822,7 +2827,7 @@ stream_main.states = {
       state = 5
       do return q + 4 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:230)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:231)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -2840,14 +2845,14 @@ stream_main.states = {
       state = 15
       do return q + 4 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:231)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:232)
     repeat
       if not (R.checkpoint == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       do return fault(43, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:232)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:233)
     return fault(44, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
@@ -3110,7 +3115,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, 11, 0)
         if t then
@@ -3162,7 +3167,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, end_length, 0)
         if t then
@@ -6498,7 +6503,7 @@ stream_multifd.states = {
   [1] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:131)
+    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:139)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 7 > m then return nil, 8 end
@@ -6524,14 +6529,14 @@ stream_multifd.states = {
       state = 2
       do return q + 64 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:138)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:146)
     return fault(95, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:144)
+    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:152)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 11 > m then return nil, 12 end
@@ -6539,11 +6544,12 @@ stream_multifd.states = {
       if not (p1 % 128 >= 64) then break end
       local w2 = u32(s, q + 4)
       if q + 267 > m then return nil, 268 end
+      local v_idstr = sub(s, q + 12, q + 12 + 256 - 1)
       if q + 271 > m then return nil, 272 end
       local w3 = u32(s, q + 268)
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
-      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(88, q, 276, 0)
         if t then
@@ -6566,7 +6572,8 @@ stream_multifd.states = {
         end
       end
       if w2 ~= 1 then report(94, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if w4 == 0 then report(96, "multifd: received empty device state packet") end
+      if C.whole == 1 and (recall(C.devices, until_nul(v_idstr)) or 0) == 0 then report(96, format("Unknown idstr %s or instance id %s for load state buffer", text(until_nul(v_idstr)), dec(w3))) end
+      if w4 == 0 then report(97, "multifd: received empty device state packet") end
       seen[88] = seen[88] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       local inside = w4
@@ -6575,7 +6582,7 @@ stream_multifd.states = {
       state = 6
       do return q + 276 end
     until true
-    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:155)
+    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:163)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 19 > m then return nil, 20 end
@@ -6592,7 +6599,7 @@ stream_multifd.states = {
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
       local v_ramblock = sub(s, q + 64, q + 64 + 256 - 1)
-      if too_deep(4) then return fault(116, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(89, q, 320, 0)
         if t then
@@ -6619,9 +6626,9 @@ stream_multifd.states = {
         end
       end
       if w4 ~= 1 then report(94, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(97, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(98, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(99, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(98, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(99, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(100, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
       seen[89] = seen[89] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
@@ -6638,31 +6645,31 @@ stream_multifd.states = {
       state = 3
       do return q + 320 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:179)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:187)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
       do return fault(95, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:180)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:188)
     repeat
       if q + 19 > m then return nil, 20 end
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(100, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(101, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:181)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:189)
     repeat
       if q + 35 > m then return nil, 36 end
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(101, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(102, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
   [3] = function(s, q, m)
-    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:187)
+    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:195)
     repeat
       if not (R.normal_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -6673,14 +6680,14 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 + C.page_size > R.block_length then report(102, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(103, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[90] = seen[90] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
     until true
-    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:194)
+    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:202)
     repeat
       if not (R.zero_left > 0) then break end
       if q + 7 > m then return nil, 8 end
@@ -6691,14 +6698,14 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 + C.page_size > R.block_length then report(102, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(103, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[91] = seen[91] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
     until true
-    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:201)
+    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:209)
     if want then
       local t = open(92, q, 0, R.unused)
       if t then
@@ -6712,13 +6719,13 @@ stream_multifd.states = {
   end,
   -- pages: Behind the list of offsets.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:207)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:215)
     repeat
       if not (R.normal_pages == 0) then break end
       state = 2
       do return q end
     until true
-    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:208)
+    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:216)
     repeat
       if not (R.method == 0) then break end
       if want then
@@ -6732,7 +6739,7 @@ stream_multifd.states = {
       state = 2
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:209)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:217)
     repeat
       if not (R.method == 8 or R.method == 16) then break end
       if not (R.packet_size > R.normal_pages * 4) then break end
@@ -6742,7 +6749,7 @@ stream_multifd.states = {
       state = 5
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:218)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:226)
     repeat
       if not (R.method == 8 or R.method == 16) then break end
       if want then
@@ -6751,13 +6758,13 @@ stream_multifd.states = {
           show_payload(t, f.multifd_data, q, R.packet_size)
         end
       end
-      report(103, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
+      report(104, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
       seen[94] = seen[94] + 1
       pass_over(q, R.packet_size, f.multifd_data)
       state = 2
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:219)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:227)
     if want then
       local t = open(94, q, 0, R.packet_size)
       if t then
@@ -6771,7 +6778,7 @@ stream_multifd.states = {
   end,
   -- lengths: Behind the offsets of pages that qpl or uadk has compressed: the length of each, then the pages.
   [5] = function(s, q, m)
-    -- Compressed page  (dissector/protocols/qemu_migration/stream_multifd.py:225)
+    -- Compressed page  (dissector/protocols/qemu_migration/stream_multifd.py:233)
     repeat
       if not (R.lengths_left > 0) then break end
       if q + 3 > m then return nil, 4 end
@@ -6782,21 +6789,21 @@ stream_multifd.states = {
           t:add(f.multifd_page_length, range(q, 4))
         end
       end
-      if w1 > C.page_size then report(104, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
+      if w1 > C.page_size then report(105, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
       seen[95] = seen[95] + 1
       R.lengths_left = R.lengths_left - 1 > 0 and R.lengths_left - 1 or 0 changed = true
       R.compressed = R.compressed + w1 changed = true
       state = 5
       do return q + 4 end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:231)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:239)
     if want then
       local t = open(94, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    if R.packet_size ~= R.compressed then report(105, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
+    if R.packet_size ~= R.compressed then report(106, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
     seen[94] = seen[94] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
@@ -6825,8 +6832,8 @@ stream_multifd.states = {
           t:append_text(", " .. format("VFIO state %s", dec(w2)))
         end
       end
-      if w1 ~= 0 then report(106, format("packet has unknown version %s", dec(w1))) end
-      if w2 == 0xffffffff then report(107, "packet index is invalid") end
+      if w1 ~= 0 then report(107, format("packet has unknown version %s", dec(w1))) end
+      if w2 == 0xffffffff then report(108, "packet index is invalid") end
       seen[96] = seen[96] + 1
       if infos < MAX_INFOS then inform(format("VFIO state %s", dec(w2))) end
       R.state_config = w1 == 0 and w3 % 2 or 0 changed = true
@@ -6835,7 +6842,7 @@ stream_multifd.states = {
       do return q + 12 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:125)
-    return fault(108, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
+    return fault(109, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
   end,
   -- vfio_packet_data: Behind the head of a packet of state.
   [7] = function(s, q, m)
@@ -6880,7 +6887,7 @@ stream_multifd.states = {
       if not (p1 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(109, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
+      do return fault(110, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
     repeat
@@ -6888,7 +6895,7 @@ stream_multifd.states = {
       local p1 = u32(s, q)
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(109, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
+      do return fault(110, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
     until true
   end,
   -- vfio_packet_config: The configuration in a packet of state.
@@ -7362,6 +7369,7 @@ shared_registers = {
   postcopy = 0,
   return_path = 0,
   layouts = new_map,
+  devices = new_map,
   node_alias = "",
   bitmap_alias = "",
   htab_shift = 0,

@@ -39,6 +39,7 @@ POSTCOPY = Register("postcopy", scope="conversation", doc="The destination's Pos
 RETURN_PATH = Register("return_path", scope="conversation", doc="1 behind OPEN_RETURN_PATH.")
 
 LAYOUTS = Register("layouts", "map", scope="conversation", doc="Section id -> the layout of its body.")
+DEVICES = Register("devices", "map", scope="conversation", doc="idstr -> 1, of START and FULL.")
 NODE = Register("node_alias", "bytes", b"", scope="conversation", doc="The block node that dirty bitmaps are of.")
 BITMAP = Register(
     "bitmap_alias", "bytes", b"", scope="conversation", doc="The dirty bitmap that chunks without a name are of."
@@ -77,6 +78,7 @@ MAIN = (
     Register("blocks_left", doc="Octets of RAM whose blocks are still to be listed."),
     Register("discarded", "bytes", b"", doc="The RAM block of the current POSTCOPY_RAM_DISCARD."),
     LAYOUTS,
+    DEVICES,
     Register("layout", doc="How the body of the current section is laid out; 0: not known."),
     Register("eos", doc="Not 0 when the body of the section ends behind the current record."),
     NODE,
@@ -102,6 +104,8 @@ MULTIFD = (
     PAGE_SIZE,
     LENGTHS,
     LISTED,
+    WHOLE,
+    DEVICES,
     Register("normal_pages", doc="Pages behind the list of offsets."),
     Register("normal_left", doc="Their offsets that are still to come."),
     Register("zero_left", doc="Offsets of pages of zeros that are still to come."),

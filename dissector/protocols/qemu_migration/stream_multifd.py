@@ -126,6 +126,14 @@ WRONG_SUM = error(
     when=S.packet_size != S.compressed,
 )
 
+UNKNOWN_DEVICE = error(
+    "multifd_device",
+    "Unknown idstr %s or instance id %u for load state buffer",
+    until_nul(F.idstr),
+    F.instance_id,
+    when=both(S.whole == 1, S.devices.get(until_nul(F.idstr), 0) == 0),
+)
+
 INIT = State(
     "init",
     Rule(
@@ -149,7 +157,7 @@ PACKET = State(
         size=F.next_packet_size,
         goto="packet",
         do=((S.state_left, F.next_packet_size),),
-        findings=(BAD_VERSION, EMPTY_DEVICE_STATE),
+        findings=(BAD_VERSION, UNKNOWN_DEVICE, EMPTY_DEVICE_STATE),
         info=text("device state %d", F.instance_id),
     ),
     Rule(

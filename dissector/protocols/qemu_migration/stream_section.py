@@ -60,6 +60,7 @@ def named_rule(pdu: type, word: str) -> Rule:
             (S.sections[F.section_id], F.idstr),
             (S.layout, LAYOUT),
             (S.layouts[F.section_id], LAYOUT),
+            (S.devices[F.idstr], 1),
             (S.iterating, 0),
         ),
         findings=(f.RAM_TOO_NEW, f.RAM_TOO_OLD, TOO_NEW, TOO_OLD),
