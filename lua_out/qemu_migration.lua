@@ -360,12 +360,15 @@ local experts = {
   ProtoExpert.new("qmig.expert.bitmap_chunk_misfit", "Migrated bitmap granularity doesn't match the destination bitmap '\226\128\166' granularity", expert.group.PROTOCOL, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.block_device", "Error unknown block device ", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.block_flags", "Unknown block migration flags: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.skeys_count", "S390_SET_KEYS error -22", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.skeys_incomplete", "Storage key data is incomplete", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.skeys_flags", "Unexpected storage key flag data: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.stattrib_count", "cmma_load could not allocate memory", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.stattrib_incomplete", "Storage attributes data is incomplete", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.stattrib_flags", "Unexpected storage attribute flag data: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.htab_shift", "a hash page table of 1 << \226\128\166 octets: no machine has one", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.htab_index", "htab_load() bad index \226\128\166 (\226\128\166+\226\128\166 entries) in htab stream (htab_shift=\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_size", "0x\226\128\166\226\128\166 octets of device state: more than there can be", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.vfio_tag", "Unknown tag 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.vfio_setup", "SETUP STATE: EOS not found 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.vfio_config_end", "Failed loading device config space, end flag incorrect 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -419,9 +422,9 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_incomplete", "skeys_flags", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_count", "skeys_incomplete", "skeys_flags", "stattrib_count", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_size", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 111, lost = 112, resync = 113, truncated = 114, short_region = 115, overrun = 116, depth = 117, map_full = 118, too_long = 119 }
+local FINDING = { gap = 114, lost = 115, resync = 116, truncated = 117, short_region = 118, overrun = 119, depth = 120, map_full = 121, too_long = 122 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
@@ -1887,7 +1890,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w5 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1990,7 +1993,7 @@ stream_main.states = {
       if not (w2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w3 = u32(s, q + 5)
-      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -2791,7 +2794,7 @@ stream_main.states = {
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(29, q, 12, 0)
         if t then
@@ -3115,7 +3118,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, 11, 0)
         if t then
@@ -3167,7 +3170,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(35, q, end_length, 0)
         if t then
@@ -4636,7 +4639,15 @@ stream_main.states = {
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
-    -- S390_SKEYS_SAVE_FLAG_SKEYS  (dissector/protocols/qemu_migration/stream_s390.py:24)
+    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:31)
+    repeat
+      if not (h4_4 % C.page_size == 2) then break end
+      if q + 11 > m then return nil, 12 end
+      local p1 = u32(s, q + 8)
+      if not (p1 >= 0x100000) then break end
+      do return fault(68, q, "S390_SET_KEYS error -22") end
+    until true
+    -- S390_SKEYS_SAVE_FLAG_SKEYS  (dissector/protocols/qemu_migration/stream_s390.py:32)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 2) then break end
@@ -4665,7 +4676,7 @@ stream_main.states = {
       state = 25
       do return q + 16 end
     until true
-    -- S390_SKEYS_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:25)
+    -- S390_SKEYS_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:33)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 1) then break end
@@ -4686,7 +4697,7 @@ stream_main.states = {
       state = 13
       do return q + 8 end
     until true
-    -- S390_SKEYS_SAVE_FLAG_ERROR  (dissector/protocols/qemu_migration/stream_s390.py:26)
+    -- S390_SKEYS_SAVE_FLAG_ERROR  (dissector/protocols/qemu_migration/stream_s390.py:34)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 4) then break end
@@ -4703,20 +4714,28 @@ stream_main.states = {
           end
         end
       end
-      report(68, "Storage key data is incomplete")
+      report(69, "Storage key data is incomplete")
       seen[57] = seen[57] + 1
       state = 13
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:27)
-    return fault(69, q, format("Unexpected storage key flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
+    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:35)
+    return fault(70, q, format("Unexpected storage key flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- stattrib: The storage attributes of an s390x guest.
   [26] = function(s, q, m)
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
-    -- STATTR_FLAG_MORE  (dissector/protocols/qemu_migration/stream_s390.py:33)
+    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:41)
+    repeat
+      if not (h4_4 % C.page_size == 2) then break end
+      if q + 11 > m then return nil, 12 end
+      local p1 = u32(s, q + 8)
+      if not (p1 >= 0x100000) then break end
+      do return fault(71, q, "cmma_load could not allocate memory") end
+    until true
+    -- STATTR_FLAG_MORE  (dissector/protocols/qemu_migration/stream_s390.py:42)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 2) then break end
@@ -4746,7 +4765,7 @@ stream_main.states = {
       state = 26
       do return q + 16 end
     until true
-    -- STATTR_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:34)
+    -- STATTR_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:43)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 1) then break end
@@ -4768,7 +4787,7 @@ stream_main.states = {
       state = 13
       do return q + 8 end
     until true
-    -- STATTR_FLAG_DONE  (dissector/protocols/qemu_migration/stream_s390.py:35)
+    -- STATTR_FLAG_DONE  (dissector/protocols/qemu_migration/stream_s390.py:44)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 8) then break end
@@ -4790,7 +4809,7 @@ stream_main.states = {
       state = 26
       do return q + 8 end
     until true
-    -- STATTR_FLAG_ERROR  (dissector/protocols/qemu_migration/stream_s390.py:36)
+    -- STATTR_FLAG_ERROR  (dissector/protocols/qemu_migration/stream_s390.py:45)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 4) then break end
@@ -4808,13 +4827,13 @@ stream_main.states = {
           end
         end
       end
-      report(70, "Storage attributes data is incomplete")
+      report(72, "Storage attributes data is incomplete")
       seen[61] = seen[61] + 1
       state = 13
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:37)
-    return fault(71, q, format("Unexpected storage attribute flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
+    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:46)
+    return fault(73, q, format("Unexpected storage attribute flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- htab: The hash page table of a pseries guest.
   [27] = function(s, q, m)
@@ -4841,7 +4860,7 @@ stream_main.states = {
         t:append_text(", " .. format("htab_shift %s", dec(h0_4)))
       end
     end
-    if not (h0_4 == 0xffffffff or h0_4 == 18 or h0_4 == 19 or h0_4 == 20 or h0_4 == 21 or h0_4 == 22 or h0_4 == 23 or h0_4 == 24 or h0_4 == 25 or h0_4 == 26 or h0_4 == 27 or h0_4 == 28 or h0_4 == 29 or h0_4 == 30 or h0_4 == 31 or h0_4 == 32 or h0_4 == 33 or h0_4 == 34 or h0_4 == 35 or h0_4 == 36 or h0_4 == 37 or h0_4 == 38 or h0_4 == 39 or h0_4 == 40 or h0_4 == 41 or h0_4 == 42 or h0_4 == 43 or h0_4 == 44 or h0_4 == 45 or h0_4 == 46) then report(72, format("a hash page table of 1 << %s octets: no machine has one", dec(h0_4))) end
+    if not (h0_4 == 0xffffffff or h0_4 == 18 or h0_4 == 19 or h0_4 == 20 or h0_4 == 21 or h0_4 == 22 or h0_4 == 23 or h0_4 == 24 or h0_4 == 25 or h0_4 == 26 or h0_4 == 27 or h0_4 == 28 or h0_4 == 29 or h0_4 == 30 or h0_4 == 31 or h0_4 == 32 or h0_4 == 33 or h0_4 == 34 or h0_4 == 35 or h0_4 == 36 or h0_4 == 37 or h0_4 == 38 or h0_4 == 39 or h0_4 == 40 or h0_4 == 41 or h0_4 == 42 or h0_4 == 43 or h0_4 == 44 or h0_4 == 45 or h0_4 == 46) then report(74, format("a hash page table of 1 << %s octets: no machine has one", dec(h0_4))) end
     seen[63] = seen[63] + 1
     if infos < MAX_INFOS then inform(format("htab_shift %s", dec(h0_4))) end
     C.htab_shift = h0_4 shared_changed = true
@@ -4884,7 +4903,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2)))
         end
       end
-      if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(73, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
+      if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(75, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
       seen[65] = seen[65] + 1
       if infos < MAX_INFOS then inform(format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2))) end
       pass_over(q + 8, w1 * 16, f.htab_entries)
@@ -4896,7 +4915,20 @@ stream_main.states = {
   [29] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- VFIO_MIG_FLAG_DEV_DATA_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:62)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:65)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100004) then break end
+      if q + 11 > m then return nil, 12 end
+      local p2 = u32(s, q + 8)
+      if not (p2 >= 0x100000) then break end
+      if q + 15 > m then return nil, 16 end
+      local p3 = u32(s, q + 12)
+      do return fault(76, q, format("0x%s%s octets of device state: more than there can be", hex(p2, 0), hex(p3, 8))) end
+    until true
+    -- VFIO_MIG_FLAG_DEV_DATA_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:66)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -4919,7 +4951,7 @@ stream_main.states = {
       state = 29
       do return q + 16 end
     until true
-    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -4935,7 +4967,7 @@ stream_main.states = {
       state = 13
       do return q + 8 end
     until true
-    -- VFIO_MIG_FLAG_DEV_INIT_DATA_SENT  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_DEV_INIT_DATA_SENT  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -4951,7 +4983,7 @@ stream_main.states = {
       state = 13
       do return q + 8 end
     until true
-    -- VFIO_MIG_FLAG_DEV_SETUP_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_DEV_SETUP_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -4967,7 +4999,7 @@ stream_main.states = {
       state = 30
       do return q + 8 end
     until true
-    -- VFIO_MIG_FLAG_DEV_CONFIG_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_DEV_CONFIG_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -4983,7 +5015,7 @@ stream_main.states = {
       state = 31
       do return q + 8 end
     until true
-    -- VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -4999,25 +5031,25 @@ stream_main.states = {
       state = 13
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(74, q, format("Unknown tag 0x%s", hex(p1, 0))) end
+      do return fault(77, q, format("Unknown tag 0x%s", hex(p1, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(74, q, format("Unknown tag 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(77, q, format("Unknown tag 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
   -- vfio_setup: Behind DEV_SETUP_STATE.
   [30] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -5033,23 +5065,23 @@ stream_main.states = {
       state = 13
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(75, q, format("SETUP STATE: EOS not found 0x%s", hex(p1, 0))) end
+      do return fault(78, q, format("SETUP STATE: EOS not found 0x%s", hex(p1, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(75, q, format("SETUP STATE: EOS not found 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(78, q, format("SETUP STATE: EOS not found 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
   -- vfio_config: Behind DEV_CONFIG_STATE: up to END_OF_STATE.
   [31] = function(s, q, m)
-    -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:81)
+    -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:85)
     R.body_at = spos + q - 1 changed = true state = 38
     return q
   end,
@@ -5057,7 +5089,7 @@ stream_main.states = {
   [32] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -5073,18 +5105,18 @@ stream_main.states = {
       state = 13
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(76, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
+      do return fault(79, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(76, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(79, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
   -- slirp: The state of libslirp: sockets, then the rest.
@@ -5178,8 +5210,8 @@ stream_main.states = {
           t:add(f.slirp_so_state, range(q + end_so_type, 4))
         end
       end
-      if not (w2 == 2 or w2 == 10 or w2 == 23 or w2 == 28) then report(77, format("invalid ss_family type %s", hex(w2, 0))) end
-      if not (w4 == 2 or w4 == 10 or w4 == 23 or w4 == 28) then report(77, format("invalid ss_family type %s", hex(w4, 0))) end
+      if not (w2 == 2 or w2 == 10 or w2 == 23 or w2 == 28) then report(80, format("invalid ss_family type %s", hex(w2, 0))) end
+      if not (w4 == 2 or w4 == 10 or w4 == 23 or w4 == 28) then report(80, format("invalid ss_family type %s", hex(w4, 0))) end
       seen[74] = seen[74] + 1
       R.slirp_left = 2 changed = true
       state = 34
@@ -5208,7 +5240,7 @@ stream_main.states = {
           show_payload(t, f.slirp_sb_data, q + 16, w2)
         end
       end
-      if w3 >= w2 or w4 >= w2 then report(78, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
+      if w3 >= w2 or w4 >= w2 then report(81, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
       seen[75] = seen[75] + 1
       pass_over(q + 16, w2, f.slirp_sb_data)
       R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
@@ -6030,24 +6062,6 @@ stream_main.record_runs = {
     end
     return q
   end,
-  [26] = function(s, q, m)
-    -- STATTR_FLAG_DONE  (dissector/protocols/qemu_migration/stream_s390.py:35)
-    do
-      local r_page_size = C.page_size
-      local k = 0
-      local stop = m - 7
-      while q <= stop do
-        local b4, b5, b6, b7 = byte(s, q + 4, q + 7)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 8) then break end
-        k = k + 1
-        q = q + 8
-      end
-      if k > 0 then
-        seen[60] = seen[60] + k
-      end
-    end
-    return q
-  end,
 }
 
 function stream_main.tally() return format("RAM %s: ", text(R.block == "" and "?" or R.block)) end
@@ -6094,10 +6108,10 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(79, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w2, w3) % 4294967296 % C.page_size ~= 0 then report(80, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w2, 0), dec(w3))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(81, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w2 + w3 > (recall(C.lengths, R.block) or -1) then report(82, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w2, 0), hex(w3, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      if C.whole == 1 and R.block == "" then report(82, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w2, w3) % 4294967296 % C.page_size ~= 0 then report(83, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w2, 0), dec(w3))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(84, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w2 + w3 > (recall(C.lengths, R.block) or -1) then report(85, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w2, 0), hex(w3, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
       seen[78] = seen[78] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w2, 0))) end
@@ -6131,9 +6145,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(80, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(81, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, v_block) or -1) then report(82, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(83, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(84, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, v_block) or -1) then report(85, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
       seen[79] = seen[79] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w3, 0))) end
@@ -6176,7 +6190,7 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(83, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if C.whole == 1 and C.return_path == 0 then report(86, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[80] = seen[80] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w2, 0))) end
       state = 1
@@ -6199,8 +6213,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(84, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(83, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if w2 ~= 0 then report(87, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(86, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[81] = seen[81] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
@@ -6235,8 +6249,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(85, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(86, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w3, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(88, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(89, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w3, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
       seen[82] = seen[82] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
       pass_over(q + end_size, w3, f.rp_bitmap)
@@ -6261,7 +6275,7 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w2)))
         end
       end
-      if w2 ~= 1 then report(87, format("illegal resume_ack value %s", dec(w2))) end
+      if w2 ~= 1 then report(90, format("illegal resume_ack value %s", dec(w2))) end
       seen[83] = seen[83] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w2))) end
       state = 1
@@ -6280,7 +6294,7 @@ stream_return_path.states = {
           t:add(f.rp_length, range(q + 2, 2))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(83, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      if C.whole == 1 and C.return_path == 0 then report(86, "a message before MIG_CMD_OPEN_RETURN_PATH") end
       seen[84] = seen[84] + 1
       if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
       state = 1
@@ -6304,7 +6318,7 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p1 <= 512 then report(88, format("Req_Page_id with length %s expecting %s", dec(p1), dec(p2 + 13))) end
+      if p1 <= 512 then report(91, format("Req_Page_id with length %s expecting %s", dec(p1), dec(p2 + 13))) end
       seen[85] = seen[85] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
@@ -6324,11 +6338,11 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if not (h0_2 >= 1 and h0_2 <= 7) then report(89, format("Received invalid message 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if (h0_2 == 1 or h0_2 == 2 or h0_2 == 4 or h0_2 == 6 or h0_2 == 7) and w1 ~= (h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0) then report(90, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1), dec(h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0))) end
-      if (h0_2 == 3 or h0_2 == 5) and w1 > 512 then report(91, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 <= 512 then report(88, format("Req_Page_id with length %s expecting %s", dec(w1), dec(13))) end
-      if h0_2 == 5 and w1 <= 512 then report(92, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      if not (h0_2 >= 1 and h0_2 <= 7) then report(92, format("Received invalid message 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if (h0_2 == 1 or h0_2 == 2 or h0_2 == 4 or h0_2 == 6 or h0_2 == 7) and w1 ~= (h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0) then report(93, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1), dec(h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0))) end
+      if (h0_2 == 3 or h0_2 == 5) and w1 > 512 then report(94, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 <= 512 then report(91, format("Req_Page_id with length %s expecting %s", dec(w1), dec(13))) end
+      if h0_2 == 5 and w1 <= 512 then report(95, "MIG_RP_MSG_RECV_BITMAP missing block name") end
       seen[85] = seen[85] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
@@ -6350,7 +6364,7 @@ stream_return_path.states = {
           t:add(f.rp_bitmap_end, range(q, 8))
         end
       end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(93, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(96, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
       seen[86] = seen[86] + 1
       state = 1
       do return q + 8 end
@@ -6523,14 +6537,14 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(94, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      if w1 ~= 1 then report(97, format("multifd: received packet version %s, expected 1", dec(w1))) end
       seen[87] = seen[87] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       state = 2
       do return q + 64 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:146)
-    return fault(95, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    return fault(98, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
@@ -6549,7 +6563,7 @@ stream_multifd.states = {
       local w3 = u32(s, q + 268)
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
-      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(88, q, 276, 0)
         if t then
@@ -6571,9 +6585,9 @@ stream_multifd.states = {
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(94, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if C.whole == 1 and (recall(C.devices, until_nul(v_idstr)) or 0) == 0 then report(96, format("Unknown idstr %s or instance id %s for load state buffer", text(until_nul(v_idstr)), dec(w3))) end
-      if w4 == 0 then report(97, "multifd: received empty device state packet") end
+      if w2 ~= 1 then report(97, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if C.whole == 1 and (recall(C.devices, until_nul(v_idstr)) or 0) == 0 then report(99, format("Unknown idstr %s or instance id %s for load state buffer", text(until_nul(v_idstr)), dec(w3))) end
+      if w4 == 0 then report(100, "multifd: received empty device state packet") end
       seen[88] = seen[88] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       local inside = w4
@@ -6599,7 +6613,7 @@ stream_multifd.states = {
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
       local v_ramblock = sub(s, q + 64, q + 64 + 256 - 1)
-      if too_deep(4) then return fault(117, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(89, q, 320, 0)
         if t then
@@ -6625,10 +6639,10 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(94, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(98, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(99, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(100, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      if w4 ~= 1 then report(97, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(101, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(102, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(103, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
       seen[89] = seen[89] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
@@ -6648,7 +6662,7 @@ stream_multifd.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:187)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(95, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(98, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:188)
     repeat
@@ -6656,7 +6670,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(101, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(104, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:189)
     repeat
@@ -6664,7 +6678,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(102, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(105, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
@@ -6680,7 +6694,7 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 + C.page_size > R.block_length then report(103, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(106, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[90] = seen[90] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
@@ -6698,7 +6712,7 @@ stream_multifd.states = {
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 + C.page_size > R.block_length then report(103, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(106, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[91] = seen[91] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
@@ -6758,7 +6772,7 @@ stream_multifd.states = {
           show_payload(t, f.multifd_data, q, R.packet_size)
         end
       end
-      report(104, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
+      report(107, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
       seen[94] = seen[94] + 1
       pass_over(q, R.packet_size, f.multifd_data)
       state = 2
@@ -6789,7 +6803,7 @@ stream_multifd.states = {
           t:add(f.multifd_page_length, range(q, 4))
         end
       end
-      if w1 > C.page_size then report(105, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
+      if w1 > C.page_size then report(108, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
       seen[95] = seen[95] + 1
       R.lengths_left = R.lengths_left - 1 > 0 and R.lengths_left - 1 or 0 changed = true
       R.compressed = R.compressed + w1 changed = true
@@ -6803,7 +6817,7 @@ stream_multifd.states = {
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    if R.packet_size ~= R.compressed then report(106, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
+    if R.packet_size ~= R.compressed then report(109, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
     seen[94] = seen[94] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
@@ -6811,7 +6825,7 @@ stream_multifd.states = {
   end,
   -- vfio_packet: The data of a DEVICE_STATE packet: a region.  Nothing but VFIO has sent any, up to 11.1.
   [6] = function(s, q, m)
-    -- VFIODeviceStatePacket  (dissector/protocols/qemu_migration/stream_vfio.py:110)
+    -- VFIODeviceStatePacket  (dissector/protocols/qemu_migration/stream_vfio.py:114)
     repeat
       if not (R.state_left >= 12) then break end
       if q + 3 > m then return nil, 4 end
@@ -6832,8 +6846,8 @@ stream_multifd.states = {
           t:append_text(", " .. format("VFIO state %s", dec(w2)))
         end
       end
-      if w1 ~= 0 then report(107, format("packet has unknown version %s", dec(w1))) end
-      if w2 == 0xffffffff then report(108, "packet index is invalid") end
+      if w1 ~= 0 then report(110, format("packet has unknown version %s", dec(w1))) end
+      if w2 == 0xffffffff then report(111, "packet index is invalid") end
       seen[96] = seen[96] + 1
       if infos < MAX_INFOS then inform(format("VFIO state %s", dec(w2))) end
       R.state_config = w1 == 0 and w3 % 2 or 0 changed = true
@@ -6841,12 +6855,12 @@ stream_multifd.states = {
       state = 7
       do return q + 12 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:125)
-    return fault(109, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:129)
+    return fault(112, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
   end,
   -- vfio_packet_data: Behind the head of a packet of state.
   [7] = function(s, q, m)
-    -- VFIO device state  (dissector/protocols/qemu_migration/stream_vfio.py:133)
+    -- VFIO device state  (dissector/protocols/qemu_migration/stream_vfio.py:137)
     repeat
       if not (R.state_config == 0) then break end
       if want then
@@ -6860,7 +6874,7 @@ stream_multifd.states = {
       state = 9
       do return q end
     until true
-    -- VFIO_MIG_FLAG_DEV_CONFIG_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:134)
+    -- VFIO_MIG_FLAG_DEV_CONFIG_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:138)
     repeat
       if not (R.state_left >= 16) then break end
       if q + 3 > m then return nil, 4 end
@@ -6880,27 +6894,27 @@ stream_multifd.states = {
       state = 8
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       if not (p1 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(110, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
+      do return fault(113, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(110, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
+      do return fault(113, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
     until true
   end,
   -- vfio_packet_config: The configuration in a packet of state.
   [8] = function(s, q, m)
-    -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:146)
+    -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:150)
     if want then
       local t = open(98, q, 0, R.state_left)
       if t then
@@ -6916,7 +6930,7 @@ stream_multifd.states = {
   [9] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     repeat
       if not (h0_4 == 0xffffffff) then break end
       if q + 7 > m then return nil, 8 end
@@ -6932,18 +6946,18 @@ stream_multifd.states = {
       state = 9
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(76, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
+      do return fault(79, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:50)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(76, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(79, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
 }
@@ -6974,7 +6988,7 @@ stream_multifd.page_runs = {
 }
 stream_multifd.record_runs = {
   [9] = function(s, q, m)
-    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:55)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     do
       local k = 0
       local stop = m - 7

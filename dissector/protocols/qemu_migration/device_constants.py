@@ -12,6 +12,9 @@ from enum import IntEnum, IntFlag
 
 from .constants import flag_names
 
+BEYOND = 1 << 52
+"""No body has so many octets.  QEMU has no such limit, and fails later, for lack of memory."""
+
 # -------------------------------------------------------------------------------------------------------- dirty-bitmap
 
 DIRTY_BITMAP_SECTION = b"dirty-bitmap"

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ...declare import F, Rule, S, State, peek, text
+from ...declare import F, Rule, S, State, both, peek, text
+from .device_constants import BEYOND, SkeysFlag, StattrFlag
 from .findings import error
 from .s390 import SkeysEos, SkeysError, SkeysKeys, StattrDone, StattrEos, StattrError, StattrValues
 
@@ -19,8 +20,15 @@ UNKNOWN_VALUES = error("stattrib_flags", "Unexpected storage attribute flag data
 
 RANGE = text("0x%x: %d pages", F.addr, F.count)
 
+FAR_TOO_MANY = peek(8, 4) >= BEYOND >> 32
+"""The record ahead has data for more pages than any machine has."""
+
+TOO_MANY_KEYS = error("skeys_count", "S390_SET_KEYS error -22")
+TOO_MANY_VALUES = error("stattrib_count", "cmma_load could not allocate memory")
+
 SKEYS = State(
     "skeys",
+    Rule(when=both(FLAGS == int(SkeysFlag.SKEYS), FAR_TOO_MANY), fault=TOO_MANY_KEYS),
     Rule(SkeysKeys, match=("flags",), info=RANGE),
     Rule(SkeysEos, match=("flags",), goto="footer"),
     Rule(SkeysError, match=("flags",), goto="footer", findings=(KEYS_INCOMPLETE,)),
@@ -30,6 +38,7 @@ SKEYS = State(
 
 STATTRIB = State(
     "stattrib",
+    Rule(when=both(FLAGS == int(StattrFlag.MORE), FAR_TOO_MANY), fault=TOO_MANY_VALUES),
     Rule(StattrValues, match=("flags",), info=RANGE),
     Rule(StattrEos, match=("flags",), goto="footer"),
     Rule(StattrDone, match=("flags",)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ...declare import E, F, Finding, Rule, S, State, both, iif, peek, text
 from .device_constants import (
+    BEYOND,
     VFIO_DEVICE_STATE_PACKET_HEAD,
     VFIO_DEVICE_STATE_PACKET_VER_CURRENT,
     VFIO_MIG_FLAG_HIGH,
@@ -55,10 +56,13 @@ def record(pdu: type, flag: VfioMigFlag, goto: str = "footer") -> Rule:
     return Rule(pdu, when=is_tag(flag), goto=goto)
 
 
+TOO_MUCH = error("vfio_size", "0x%x%08x octets of device state: more than there can be", peek(8, 4), peek(12, 4))
+
 END_RULE = record(VfioEndOfState, VfioMigFlag.END_OF_STATE)
 
 VFIO = State(
     "vfio",
+    Rule(when=both(is_tag(VfioMigFlag.DEV_DATA_STATE), peek(8, 4) >= BEYOND >> 32), fault=TOO_MUCH),
     Rule(VfioDataState, when=is_tag(VfioMigFlag.DEV_DATA_STATE), info=text("data %d B", F.size)),
     END_RULE,
     record(VfioInitDataSent, VfioMigFlag.DEV_INIT_DATA_SENT),
