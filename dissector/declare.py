@@ -378,11 +378,13 @@ class State:
     name: str
     rules: tuple[Rule, ...]
     doc: str = ""
+    source: SourceRef = field(default_factory=_here, compare=False)
 
     def __init__(self, name: str, *rules: Rule, doc: str = "") -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "rules", rules)
         object.__setattr__(self, "doc", doc)
+        object.__setattr__(self, "source", _here())
 
 
 @dataclass(frozen=True)
@@ -439,7 +441,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Protocol:
-    """Everything that a plugin is made of."""
+    """Everything that a plugin is made of.  ``doc`` begins the documentation."""
 
     name: str
     prefix: str
@@ -449,3 +451,4 @@ class Protocol:
     parameters: tuple[Parameter, ...] = ()
     counters: tuple[Counter, ...] = ()
     over: E | None = None
+    doc: str = ""

@@ -14,6 +14,7 @@
 --   dissector/protocols/qemu_migration/htab.py
 --   dissector/protocols/qemu_migration/layouts.py
 --   dissector/protocols/qemu_migration/multifd.py
+--   dissector/protocols/qemu_migration/premerge.py
 --   dissector/protocols/qemu_migration/ram.py
 --   dissector/protocols/qemu_migration/return_path.py
 --   dissector/protocols/qemu_migration/s390.py
@@ -24,6 +25,8 @@
 --   dissector/protocols/qemu_migration/stream_dirty_bitmap.py
 --   dissector/protocols/qemu_migration/stream_htab.py
 --   dissector/protocols/qemu_migration/stream_multifd.py
+--   dissector/protocols/qemu_migration/stream_premerge.py
+--   dissector/protocols/qemu_migration/stream_premerge_rp.py
 --   dissector/protocols/qemu_migration/stream_ram.py
 --   dissector/protocols/qemu_migration/stream_return_path.py
 --   dissector/protocols/qemu_migration/stream_s390.py
@@ -46,6 +49,7 @@ vs[1] = { [0] = "QEMU_VM_EOF", [1] = "QEMU_VM_SECTION_START", [2] = "QEMU_VM_SEC
 vs[2] = { [1] = "MIG_CMD_OPEN_RETURN_PATH", [2] = "MIG_CMD_PING", [3] = "MIG_CMD_POSTCOPY_ADVISE", [4] = "MIG_CMD_POSTCOPY_LISTEN", [5] = "MIG_CMD_POSTCOPY_RUN", [6] = "MIG_CMD_POSTCOPY_RAM_DISCARD", [7] = "MIG_CMD_PACKAGED", [8] = "MIG_CMD_ENABLE_COLO", [9] = "MIG_CMD_POSTCOPY_RESUME", [10] = "MIG_CMD_RECV_BITMAP", [11] = "MIG_CMD_SWITCHOVER_START" }
 vs[3] = { [0] = "COLO_MESSAGE_CHECKPOINT_READY", [1] = "COLO_MESSAGE_CHECKPOINT_REQUEST", [2] = "COLO_MESSAGE_CHECKPOINT_REPLY", [3] = "COLO_MESSAGE_VMSTATE_SEND", [4] = "COLO_MESSAGE_VMSTATE_SIZE", [5] = "COLO_MESSAGE_VMSTATE_RECEIVED", [6] = "COLO_MESSAGE_VMSTATE_LOADED" }
 vs[4] = { [1] = "MIG_RP_MSG_SHUT", [2] = "MIG_RP_MSG_PONG", [3] = "MIG_RP_MSG_REQ_PAGES_ID", [4] = "MIG_RP_MSG_REQ_PAGES", [5] = "MIG_RP_MSG_RECV_BITMAP", [6] = "MIG_RP_MSG_RESUME_ACK", [7] = "MIG_RP_MSG_SWITCHOVER_ACK" }
+vs[5] = { [1] = "MIG_RP_CMD_SHUT", [2] = "MIG_RP_CMD_PONG", [3] = "MIG_RP_CMD_REQ_PAGES" }
 
 local f = {}
 f.channel = ProtoField.string("qmig.channel", "Channel")
@@ -88,6 +92,9 @@ f.recv_bitmap_block_length = ProtoField.uint8("qmig.recv_bitmap.block_length", "
 f.recv_bitmap_block = ProtoField.string("qmig.recv_bitmap.block", "RAM block")
 f.packaged_length = ProtoField.uint32("qmig.packaged.length", "Length of package", base.DEC)
 f.command_data = ProtoField.bytes("qmig.command.data", "Data")
+f.premerge_type = ProtoField.uint8("qmig.premerge.type", "Section type", base.HEX)
+f.premerge_command = ProtoField.uint16("qmig.premerge.command", "Command", base.DEC)
+f.premerge_length = ProtoField.uint16("qmig.premerge.length", "Length of payload", base.DEC)
 f.vmdescription_length = ProtoField.uint32("qmig.vmdescription.length", "Length", base.DEC)
 f.vmdescription_json = ProtoField.bytes("qmig.vmdescription.json", "JSON")
 f.colo_message = ProtoField.uint32("qmig.colo.message", "COLO message", base.DEC, vs[3])
@@ -122,6 +129,18 @@ f.xbzrle_zrun_high = ProtoField.uint8("qmig.xbzrle.zrun_high", "Unchanged, high 
 f.xbzrle_nzrun_low = ProtoField.uint8("qmig.xbzrle.nzrun_low", "Changed, low bits", base.DEC)
 f.xbzrle_nzrun_high = ProtoField.uint8("qmig.xbzrle.nzrun_high", "Changed, high bits", base.DEC)
 f.xbzrle_literals = ProtoField.bytes("qmig.xbzrle.literals", "New values")
+f.premerge_data = ProtoField.bytes("qmig.premerge.data", "Data")
+f.premerge_host_page_size = ProtoField.uint64("qmig.premerge.host_page_size", "Host page size", base.HEX)
+f.premerge_status = ProtoField.uint8("qmig.premerge.status", "Status", base.DEC)
+f.premerge_version = ProtoField.uint8("qmig.premerge.version", "Version", base.DEC)
+f.premerge_first_bit_offset = ProtoField.uint8("qmig.premerge.first_bit_offset", "First bit offset", base.DEC)
+f.premerge_block_length = ProtoField.uint8("qmig.premerge.block_length", "Length of name", base.DEC)
+f.premerge_block = ProtoField.string("qmig.premerge.block", "RAM block")
+f.premerge_nil = ProtoField.uint8("qmig.premerge.nil", "Nil", base.DEC)
+f.premerge_start = ProtoField.uint64("qmig.premerge.start", "First page", base.HEX)
+f.premerge_mask = ProtoField.uint32("qmig.premerge.mask", "Mask of pages", base.HEX)
+f.premerge_range_start = ProtoField.uint64("qmig.premerge.range_start", "First octet", base.HEX)
+f.premerge_end = ProtoField.uint64("qmig.premerge.end", "End", base.HEX)
 f.dirty_bitmap_extra_flags = ProtoField.uint8("qmig.dirty_bitmap.extra_flags", "Extra flags", base.DEC)
 f.dirty_bitmap_more_flags = ProtoField.bytes("qmig.dirty_bitmap.more_flags", "More flags")
 f.dirty_bitmap_flags = ProtoField.uint8("qmig.dirty_bitmap.flags", "Flags", base.HEX)
@@ -256,6 +275,11 @@ f.rp_bitmap_size = ProtoField.uint64("qmig.rp.bitmap_size", "Octets of bitmap", 
 f.rp_bitmap = ProtoField.bytes("qmig.rp.bitmap", "Bitmap")
 f.rp_data = ProtoField.bytes("qmig.rp.data", "Data")
 f.rp_bitmap_end = ProtoField.uint64("qmig.rp.bitmap_end", "End mark of bitmap", base.HEX)
+f.premerge_rp_type = ProtoField.uint16("qmig.premerge_rp.type", "Message", base.DEC, vs[5])
+f.premerge_rp_length = ProtoField.uint16("qmig.premerge_rp.length", "Length of payload", base.DEC)
+f.premerge_rp_request_length = ProtoField.uint64("qmig.premerge_rp.request_length", "Octets requested", base.HEX)
+f.premerge_rp_flags = ProtoField.uint32("qmig.premerge_rp.flags", "Flags", base.HEX)
+f.premerge_rp_flags_named = ProtoField.bool("qmig.premerge_rp.flags.named", "NAMED", 8, nil, 0x1)
 f.multifd_magic = ProtoField.uint32("qmig.multifd.magic", "Magic", base.HEX)
 f.multifd_version = ProtoField.uint32("qmig.multifd.version", "Version", base.DEC)
 f.multifd_uuid = ProtoField.guid("qmig.multifd.uuid", "Uuid")
@@ -285,6 +309,9 @@ f.vfio_flags = ProtoField.uint32("qmig.vfio.flags", "Flags", base.HEX)
 f.vfio_flags_config_state = ProtoField.bool("qmig.vfio.flags.config_state", "CONFIG_STATE", 8, nil, 0x1)
 f.vfio_state = ProtoField.bytes("qmig.vfio.state", "Data")
 f.vfio_config_data = ProtoField.bytes("qmig.vfio.config_data", "Data")
+f.section_footers = ProtoField.string("qmig.section.footers", "Section footers")
+f.dialect = ProtoField.string("qmig.dialect", "Dialect")
+f.ram_page_size_origin = ProtoField.string("qmig.ram.page_size_origin", "Target page size is")
 f.block_progress = ProtoField.uint64("qmig.block.progress", "Completed %", base.DEC)
 do
   local list = {}
@@ -297,6 +324,7 @@ local experts = {
   ProtoExpert.new("qmig.expert.obsolete_version", "SaveVM v2 format is obsolete and don't work anymore", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.unsupported_version", "Unsupported migration stream version", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.not_a_stream", "Not a migration stream", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.configuration_name", "Failed to load configuration:name: \226\128\166 octets, or no name of a machine", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.configuration_missing", "Configuration section missing", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.subsection_too_new", "\226\128\166: incoming version_id \226\128\166 is too new for local version_id 1", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.bad_page_bits", "target-page-bits \226\128\166 is not a target page size", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -335,8 +363,8 @@ local experts = {
   ProtoExpert.new("qmig.expert.footer_mismatch", "Mismatched section id in footer for \226\128\166 - read 0x\226\128\166 expected 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.footer_missing", "Missing section footer for \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.vmdescription_missing", "Expected vmdescription section, but got \226\128\166", expert.group.PROTOCOL, expert.severity.WARN),
-  ProtoExpert.new("qmig.expert.colo_message", "colo_receive_message: Invalid message \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.trailing_octets", "octets behind the end of the migration", expert.group.PROTOCOL, expert.severity.NOTE),
+  ProtoExpert.new("qmig.expert.colo_message", "colo_receive_message: Invalid message \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.discard_overrun", "ram_block_discard_range: Overrun block '\226\128\166' (\226\128\166/\226\128\166/\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.discard_unaligned", "ram_block_discard_range: Unaligned start address: \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_block_unknown", "Can't find block \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -350,6 +378,8 @@ local experts = {
   ProtoExpert.new("qmig.expert.ram_total_short", "Unknown ramblock \"\", cannot accept migration", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_total", "the blocks are longer than the total by 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.xbzrle_run", "Failed to load XBZRLE page - decode error!", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.postcopy_end_status", "CMD_POSTCOPY_END: error on source host (\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.discard_bits", "CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=\226\128\166 offset=\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.bitmap_extra_flags", "QEMU means these flags to be followed by more, and then looks at the last octet of them only", expert.group.PROTOCOL, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.bitmap_node_alias", "Unable to read node alias string", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.bitmap_alias", "Unable to read bitmap alias string", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -385,8 +415,8 @@ local experts = {
   ProtoExpert.new("qmig.expert.rp_resume_ack", "illegal resume_ack value \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_request_length", "Req_Page_id with length \226\128\166 expecting \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_unknown", "Received invalid message 0x\226\128\166 length 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
-  ProtoExpert.new("qmig.expert.rp_length", "Received '\226\128\166' message (0x\226\128\166) with incorrect length \226\128\166 expecting \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
-  ProtoExpert.new("qmig.expert.rp_long", "Received '\226\128\166' message (0x\226\128\166) with incorrect length \226\128\166, the source's buffer has 512", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.rp_length", "Received '\226\128\166' message (0x\226\128\166) withincorrect length \226\128\166 expecting \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.rp_long", "Received '\226\128\166' message (0x\226\128\166) withincorrect length \226\128\166 expecting 18446744073709551615", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_bitmap_length", "MIG_RP_MSG_RECV_BITMAP missing block name", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_bitmap_end", "ramblock '\226\128\166' end mark incorrect: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_version", "multifd: received packet version \226\128\166, expected 1", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -422,24 +452,26 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "colo_message", "trailing_octets", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_count", "skeys_incomplete", "skeys_flags", "stattrib_count", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_size", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_name", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_count", "skeys_incomplete", "skeys_flags", "stattrib_count", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_size", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 114, lost = 115, resync = 116, truncated = 117, short_region = 118, overrun = 119, depth = 120, map_full = 121, too_long = 122 }
+local FINDING = { gap = 117, lost = 118, resync = 119, truncated = 120, short_region = 121, overrun = 122, depth = 123, map_full = 124, too_long = 125 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
-local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, release = 0 }
+local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, colo = 0, dialect = 0, release = 0 }
 proto.prefs.page_size = Pref.enum("Target page size", 0, "Used until the stream tells: the configuration does for variable targets (Arm), POSTCOPY_ADVISE for all.", { { 1, "automatic, else 4096", 0 }, { 2, "1024", 1024 }, { 3, "2048", 2048 }, { 4, "4096", 4096 }, { 5, "8192", 8192 }, { 6, "16384", 16384 }, { 7, "32768", 32768 }, { 8, "65536", 65536 } }, false)
 proto.prefs.footers = Pref.enum("Section footers", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the first RAM section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.configuration = Pref.enum("Configuration section", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the file header.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.ignore_shared = Pref.enum("Capability x-ignore-shared", 0, "Adds an address to each RAM block; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.block_page_sizes = Pref.enum("Page sizes in the RAM block list", 0, "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.", { { 1, "automatic", 0 }, { 2, "of blocks with huge pages", 1 }, { 3, "never", 2 } }, false)
+proto.prefs.colo = Pref.enum("COLO", 0, "Whether checkpoints follow the migration; automatic looks behind the last section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
+proto.prefs.dialect = Pref.enum("Dialect", 0, "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the first command.", { { 1, "automatic", 0 }, { 2, "release", 1 }, { 3, "v5, the postcopy series before it was merged", 2 }, { 4, "v6, or v7, of that series", 3 }, { 5, "v4, of that series", 4 } }, false)
 proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of more than 16 MiB is an error (up to 2.11) or worth a note.", { { 1, "automatic", 0 }, { 2, "2.12 and newer", 1 }, { 3, "2.5 to 2.11", 2 } }, false)
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
 proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
-local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "DirtyBitmapMoreFlags", "DirtyBitmapExtraFlags", "DirtyBitmapStart", "DirtyBitmapComplete", "DirtyBitmapBits", "DirtyBitmapEos", "DirtyBitmapChunk", "BlkZeroBlock", "BlkDeviceBlock", "BlkProgress", "BlkEos", "SkeysKeys", "SkeysEos", "SkeysError", "StattrValues", "StattrEos", "StattrDone", "StattrError", "HtabIteration", "HtabShift", "HtabEnd", "HtabGroup", "VfioDataState", "VfioEndOfState", "VfioInitDataSent", "VfioSetupState", "VfioConfigState", "VfioConfigLoadReady", "VfioDeviceConfig", "SlirpState", "SlirpSocket", "SlirpBuffer", "SlirpTcpcb", "SlirpBootpClient", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "MultifdPageLength", "VfioStatePacket", "VfioStateData", "VfioConfigData" }
-local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_FLAG_START", "DIRTY_BITMAP_MIG_FLAG_COMPLETE", "DIRTY_BITMAP_MIG_FLAG_BITS", "DIRTY_BITMAP_MIG_FLAG_EOS", "Dirty bitmap chunk", "BLK_MIG_FLAG_ZERO_BLOCK", "BLK_MIG_FLAG_DEVICE_BLOCK", "BLK_MIG_FLAG_PROGRESS", "BLK_MIG_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_SKEYS", "S390_SKEYS_SAVE_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_ERROR", "STATTR_FLAG_MORE", "STATTR_FLAG_EOS", "STATTR_FLAG_DONE", "STATTR_FLAG_ERROR", "Hash page table entries", "Hash page table", "Hash page table end", "Hash page table group", "VFIO_MIG_FLAG_DEV_DATA_STATE", "VFIO_MIG_FLAG_END_OF_STATE", "VFIO_MIG_FLAG_DEV_INIT_DATA_SENT", "VFIO_MIG_FLAG_DEV_SETUP_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY", "VFIO device configuration", "slirp", "slirp-socket", "slirp-sbuf", "slirp-tcp", "slirp_bootpclient", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "Compressed page", "VFIODeviceStatePacket", "VFIO device state", "VFIO device configuration" }
+local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "DirtyBitmapMoreFlags", "DirtyBitmapExtraFlags", "DirtyBitmapStart", "DirtyBitmapComplete", "DirtyBitmapBits", "DirtyBitmapEos", "DirtyBitmapChunk", "BlkZeroBlock", "BlkDeviceBlock", "BlkProgress", "BlkEos", "SkeysKeys", "SkeysEos", "SkeysError", "StattrValues", "StattrEos", "StattrDone", "StattrError", "HtabIteration", "HtabShift", "HtabEnd", "HtabGroup", "VfioDataState", "VfioEndOfState", "VfioInitDataSent", "VfioSetupState", "VfioConfigState", "VfioConfigLoadReady", "VfioDeviceConfig", "SlirpState", "SlirpSocket", "SlirpBuffer", "SlirpTcpcb", "SlirpBootpClient", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "MultifdPageLength", "VfioStatePacket", "VfioStateData", "VfioConfigData" }
+local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_FLAG_START", "DIRTY_BITMAP_MIG_FLAG_COMPLETE", "DIRTY_BITMAP_MIG_FLAG_BITS", "DIRTY_BITMAP_MIG_FLAG_EOS", "Dirty bitmap chunk", "BLK_MIG_FLAG_ZERO_BLOCK", "BLK_MIG_FLAG_DEVICE_BLOCK", "BLK_MIG_FLAG_PROGRESS", "BLK_MIG_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_SKEYS", "S390_SKEYS_SAVE_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_ERROR", "STATTR_FLAG_MORE", "STATTR_FLAG_EOS", "STATTR_FLAG_DONE", "STATTR_FLAG_ERROR", "Hash page table entries", "Hash page table", "Hash page table end", "Hash page table group", "VFIO_MIG_FLAG_DEV_DATA_STATE", "VFIO_MIG_FLAG_END_OF_STATE", "VFIO_MIG_FLAG_DEV_INIT_DATA_SENT", "VFIO_MIG_FLAG_DEV_SETUP_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY", "VFIO device configuration", "slirp", "slirp-socket", "slirp-sbuf", "slirp-tcp", "slirp_bootpclient", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "Compressed page", "VFIODeviceStatePacket", "VFIO device state", "VFIO device configuration" }
 local counter_names = { "ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed", "ram.postcopy-requests" }
 local counter_labels = { "pages", "zero", "XBZRLE", "compressed", "" }
 
@@ -1136,8 +1168,8 @@ end
 ----------------------------------------------------------------------------------------------------
 
 local stream_main = {
-  name = "main", last = 35,
-  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "page_sizes", "blocks_left", "discarded", "layout", "eos", "started_node", "started_bitmap", "granularity", "slirp_left", "unpacked" },
+  name = "main", last = 38,
+  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "page_sizes", "blocks_left", "discarded", "layout", "eos", "started_node", "started_bitmap", "granularity", "slirp_left", "first_bit", "unpacked" },
   registers = {
     body_at = 0,
     block = "",
@@ -1160,6 +1192,7 @@ local stream_main = {
     started_bitmap = "",
     granularity = 0,
     slirp_left = 0,
+    first_bit = 0,
     unpacked = 0,
   },
 }
@@ -1168,7 +1201,7 @@ table.insert(stream_main.scalars, "body_at")
 stream_main.states = {
   -- start: The first octets of a connection.
   [1] = function(s, q, m)
-    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:47)
+    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:55)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -1189,7 +1222,7 @@ stream_main.states = {
       state = 2
       do return q + 8 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:54)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:62)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1214,18 +1247,18 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:55)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:63)
     return fault(4, q, "Not a migration stream")
   end,
   -- configuration: Behind the file header.
   [2] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:61)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:69)
     repeat
       if not (pref.configuration == 2) then break end
       state = 5
       do return q end
     until true
-    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:62)
+    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:70)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1244,6 +1277,12 @@ stream_main.states = {
       if q + 5 + p2 - 1 > m then return nil, 5 + p2 end
       local v_machine = sub(s, q + 5, q + 5 + p2 - 1)
       local end_machine = 5 + p2
+      if q + 7 > m then return nil, 8 end
+      local p5 = sub(s, q + 5, q + 5 + 3 - 1)
+      if q + 12 > m then return nil, 13 end
+      local p6 = sub(s, q + 5, q + 5 + 8 - 1)
+      if q + 20 > m then return nil, 21 end
+      local p7 = sub(s, q + 5, q + 5 + 16 - 1)
       if want then
         local t = open(2, q, end_machine, 0)
         if t then
@@ -1256,21 +1295,68 @@ stream_main.states = {
       seen[2] = seen[2] + 1
       fact("qemu-machine", v_machine)
       if infos < MAX_INFOS then inform(format("%s", text(v_machine))) end
+      C.page_origin = C.page_origin == 0 and (p2 >= 3 and p5 == "pc-" or p2 >= 8 and p6 == "pseries-" or p2 >= 16 and p7 == "s390-ccw-virtio-") and 3 or C.page_origin shared_changed = true
       state = 3
       do return q + end_machine end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:70)
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:99)
+    repeat
+      if not (pref.dialect == 0) then break end
+      if not (C.dialect == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 7) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x150000 or p2 == 0x160000 or p2 == 0x170001) then break end
+      C.dialect = 2 shared_changed = true
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:99)
+    repeat
+      if not (pref.dialect == 0) then break end
+      if not (C.dialect == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 6) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x160000 or p2 == 0x170000 or p2 == 0x180001) then break end
+      C.dialect = 4 shared_changed = true
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:80)
+    repeat
+      if not (C.dialect > 1) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0)) then break end
+      state = 20
+      do return q end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:81)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 7) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      do return fault(5, q, format("Failed to load configuration:name: %s octets, or no name of a machine", dec(p2))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:82)
     repeat
       if not (pref.configuration == 1) then break end
-      do return fault(5, q, "Configuration section missing") end
+      do return fault(6, q, "Configuration section missing") end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:71)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:83)
     state = 5
     return q
   end,
   -- subsection: In-line subsections of the configuration; anything without its prefix belongs to nobody here.
   [3] = function(s, q, m)
-    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:77)
+    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:89)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1301,15 +1387,16 @@ stream_main.states = {
           t:append_text(" " .. format("%s", dec(w5)))
         end
       end
-      if w4 % 256 > 1 then report(6, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
-      if not (w5 >= 10 and w5 <= 16) then report(7, format("target-page-bits %s is not a target page size", dec(w5))) end
+      if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      if not (w5 >= 10 and w5 <= 16) then report(8, format("target-page-bits %s is not a target page size", dec(w5))) end
       seen[3] = seen[3] + 1
       if infos < MAX_INFOS then inform(format("target-page-bits %s", dec(w5))) end
       C.page_size = w5 >= 10 and w5 <= 16 and 1 * 2 ^ w5 or C.page_size shared_changed = true
+      C.page_origin = w5 >= 10 and w5 <= 16 and 2 or C.page_origin shared_changed = true
       state = 3
       do return q + end_bits end
     until true
-    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:84)
+    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:99)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1339,14 +1426,14 @@ stream_main.states = {
           t:add(f.configuration_count, range(q + end_version_id, 4))
         end
       end
-      if w4 % 256 > 1 then report(6, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
       seen[4] = seen[4] + 1
       if infos < MAX_INFOS then inform("capabilities") end
       R.capabilities = w5 changed = true
       state = 4
       do return q + end_count end
     until true
-    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:92)
+    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:107)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1375,13 +1462,13 @@ stream_main.states = {
           t:add(f.configuration_uuid, range(q + end_version_id, 16))
         end
       end
-      if w4 % 256 > 1 then report(6, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
       seen[5] = seen[5] + 1
       if infos < MAX_INFOS then inform("uuid") end
       state = 3
       do return q + end_uuid end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:93)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:108)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1394,21 +1481,21 @@ stream_main.states = {
       if not (p3 == "configuration") then break end
       if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
-      do return fault(8, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
+      do return fault(9, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:97)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:112)
     state = 5
     return q
   end,
   -- capability: The capabilities of configuration/capabilities, counted.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:103)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:118)
     repeat
       if not (R.capabilities == 0) then break end
       state = 3
       do return q end
     until true
-    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:104)
+    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:119)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1423,8 +1510,8 @@ stream_main.states = {
           t:append_text(", " .. format("%s", text(v_capability)))
         end
       end
-      if not (v_capability == "xbzrle" or v_capability == "rdma-pin-all" or v_capability == "auto-converge" or v_capability == "zero-blocks" or v_capability == "events" or v_capability == "postcopy-ram" or v_capability == "x-colo" or v_capability == "release-ram" or v_capability == "return-path" or v_capability == "pause-before-switchover" or v_capability == "multifd" or v_capability == "dirty-bitmaps" or v_capability == "postcopy-blocktime" or v_capability == "late-block-activate" or v_capability == "x-ignore-shared" or v_capability == "validate-uuid" or v_capability == "background-snapshot" or v_capability == "zero-copy-send" or v_capability == "postcopy-preempt" or v_capability == "switchover-ack" or v_capability == "dirty-limit" or v_capability == "mapped-ram" or v_capability == "compress" or v_capability == "block") then report(9, format("Received unknown capability %s", text(v_capability))) end
-      if v_capability == "mapped-ram" then report(10, "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded") end
+      if not (v_capability == "xbzrle" or v_capability == "rdma-pin-all" or v_capability == "auto-converge" or v_capability == "zero-blocks" or v_capability == "events" or v_capability == "postcopy-ram" or v_capability == "x-colo" or v_capability == "release-ram" or v_capability == "return-path" or v_capability == "pause-before-switchover" or v_capability == "multifd" or v_capability == "dirty-bitmaps" or v_capability == "postcopy-blocktime" or v_capability == "late-block-activate" or v_capability == "x-ignore-shared" or v_capability == "validate-uuid" or v_capability == "background-snapshot" or v_capability == "zero-copy-send" or v_capability == "postcopy-preempt" or v_capability == "switchover-ack" or v_capability == "dirty-limit" or v_capability == "mapped-ram" or v_capability == "compress" or v_capability == "block") then report(10, format("Received unknown capability %s", text(v_capability))) end
+      if v_capability == "mapped-ram" then report(11, "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded") end
       seen[6] = seen[6] + 1
       if infos < MAX_INFOS then inform(format("%s", text(v_capability))) end
       R.capabilities = R.capabilities - 1 > 0 and R.capabilities - 1 or 0 changed = true
@@ -1435,158 +1522,172 @@ stream_main.states = {
   end,
   -- section: Between sections.
   [5] = function(s, q, m)
-    if q > m then return nil, 1 end
-    local h0_1 = byte(s, q)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:74)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
-      if not (h0_1 == 2) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 2) then break end
       if q + 4 > m then return nil, 5 end
-      local w1 = u32(s, q + 1)
+      local w2 = u32(s, q + 1)
       if want then
         local t = open(7, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w1) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w1) or "")):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
+          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
-      if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w1) or "")))) end
-      R.section = w1 changed = true
-      R.section_name = (recall(C.sections, w1) or "") changed = true
-      R.layout = (recall(C.layouts, w1) or 0) changed = true
+      if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
+      R.section = w2 changed = true
+      R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 1 changed = true
       state = 10
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:52)
+    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:60)
     repeat
-      if not (h0_1 == 4) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 4) then break end
       if q + 5 > m then return nil, 6 end
-      local p1 = byte(s, q + 5)
-      if not (p1 > 0) then break end
-      local w2 = u32(s, q + 1)
-      if q + 6 + p1 - 1 > m then return nil, 6 + p1 end
-      local v_idstr = sub(s, q + 6, q + 6 + p1 - 1)
-      local end_idstr = 6 + p1
+      local p2 = byte(s, q + 5)
+      if not (p2 > 0) then break end
+      local w3 = u32(s, q + 1)
+      if q + 6 + p2 - 1 > m then return nil, 6 + p2 end
+      local v_idstr = sub(s, q + 6, q + 6 + p2 - 1)
+      local end_idstr = 6 + p2
       if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
-      local w3 = u32(s, q + end_idstr)
+      local w4 = u32(s, q + end_idstr)
       local end_instance_id = end_idstr + 4
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
-      local w4 = u32(s, q + end_instance_id)
+      local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
-      if q + p1 + 1 + 5 - 1 > m then return nil, p1 + 1 + 5 end
-      local p5 = sub(s, q + p1 + 1, q + p1 + 1 + 5 - 1)
+      if q + p2 + 1 + 5 - 1 > m then return nil, p2 + 1 + 5 end
+      local p6 = sub(s, q + p2 + 1, q + p2 + 1 + 5 - 1)
       if want then
         local t = open(8, q, end_version_id, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           t:add(f.section_name_length, range(q + 5, 1))
-          if p1 > 0 then t:add(f.section_name, range(q + 6, p1)) end
+          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
-      if w4 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w4), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and 1 or 4294967296.0))) end
-      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w4 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w3, 0), text(v_idstr), dec(w4))) end
+      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(15, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(16, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
-      R.section = w2 changed = true
+      R.section = w3 changed = true
       R.section_name = v_idstr changed = true
-      memorise(C.sections, w2, v_idstr, 4096)
-      R.layout = v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0 changed = true
-      memorise(C.layouts, w2, v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0, 4096)
+      memorise(C.sections, w3, v_idstr, 4096)
+      R.layout = v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0 changed = true
+      memorise(C.layouts, w3, v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0, 4096)
       memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:52)
+    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:60)
     repeat
-      if not (h0_1 == 1) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 1) then break end
       if q + 5 > m then return nil, 6 end
-      local p1 = byte(s, q + 5)
-      if not (p1 > 0) then break end
-      local w2 = u32(s, q + 1)
-      if q + 6 + p1 - 1 > m then return nil, 6 + p1 end
-      local v_idstr = sub(s, q + 6, q + 6 + p1 - 1)
-      local end_idstr = 6 + p1
+      local p2 = byte(s, q + 5)
+      if not (p2 > 0) then break end
+      local w3 = u32(s, q + 1)
+      if q + 6 + p2 - 1 > m then return nil, 6 + p2 end
+      local v_idstr = sub(s, q + 6, q + 6 + p2 - 1)
+      local end_idstr = 6 + p2
       if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
-      local w3 = u32(s, q + end_idstr)
+      local w4 = u32(s, q + end_idstr)
       local end_instance_id = end_idstr + 4
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
-      local w4 = u32(s, q + end_instance_id)
+      local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
-      if q + p1 + 1 + 5 - 1 > m then return nil, p1 + 1 + 5 end
-      local p5 = sub(s, q + p1 + 1, q + p1 + 1 + 5 - 1)
+      if q + p2 + 1 + 5 - 1 > m then return nil, p2 + 1 + 5 end
+      local p6 = sub(s, q + p2 + 1, q + p2 + 1 + 5 - 1)
       if want then
         local t = open(9, q, end_version_id, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           t:add(f.section_name_length, range(q + 5, 1))
-          if p1 > 0 then t:add(f.section_name, range(q + 6, p1)) end
+          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
-      if w4 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w4), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and 1 or 4294967296.0))) end
-      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w4 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w3, 0), text(v_idstr), dec(w4))) end
+      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(15, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(16, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
-      R.section = w2 changed = true
+      R.section = w3 changed = true
       R.section_name = v_idstr changed = true
-      memorise(C.sections, w2, v_idstr, 4096)
-      R.layout = v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0 changed = true
-      memorise(C.layouts, w2, v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0, 4096)
+      memorise(C.sections, w3, v_idstr, 4096)
+      R.layout = v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0 changed = true
+      memorise(C.layouts, w3, v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0, 4096)
       memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:74)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
-      if not (h0_1 == 3) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 3) then break end
       if q + 4 > m then return nil, 5 end
-      local w1 = u32(s, q + 1)
+      local w2 = u32(s, q + 1)
       if want then
         local t = open(10, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w1) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w1) or "")):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
+          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
-      if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w1) or "")))) end
-      R.section = w1 changed = true
-      R.section_name = (recall(C.sections, w1) or "") changed = true
-      R.layout = (recall(C.layouts, w1) or 0) changed = true
+      if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
+      R.section = w2 changed = true
+      R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 0 changed = true
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:100)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:109)
     repeat
-      if not (h0_1 == 1 or h0_1 == 4) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
-      local p1 = u32(s, q + 1)
-      do return fault(16, q, format("Unable to read ID string for section %s", dec(p1))) end
+      local p2 = u32(s, q + 1)
+      do return fault(17, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:112)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:121)
     repeat
-      if not (h0_1 == 0) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
       if not (R.iterating == 0) then break end
       if want then
         local t = open(11, q, 1, 0)
@@ -1600,12 +1701,14 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:113)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:122)
     repeat
-      if not (h0_1 == 0) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
       if q + 1 > m then return nil, 2 end
-      local p1 = byte(s, q + 1)
-      if not (p1 == 6) then break end
+      local p2 = byte(s, q + 1)
+      if not (p2 == 6) then break end
       if want then
         local t = open(11, q, 1, 0)
         if t then
@@ -1618,22 +1721,26 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:114)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:123)
     repeat
-      if not (h0_1 == 0) then break end
-      do return fault(17, q, "QEMU_VM_EOF while iterative devices are not at their end") end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 0) then break end
+      do return fault(18, q, "QEMU_VM_EOF while iterative devices are not at their end") end
     until true
-    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
+    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 2) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 2) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 4) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
-      local w3 = u32(s, q + 5)
+      local w4 = u32(s, q + 5)
       if want then
         local t = open(12, q, 9, 0)
         if t then
@@ -1641,24 +1748,26 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.ping_value, range(q + 5, 4))
-          t:append_text(" " .. format("0x%s", hex(w3, 0)))
+          t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w3, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w3, 0))) end
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 5
       do return q + 9 end
     until true
-    -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 1) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 1) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(13, q, 5, 0)
         if t then
@@ -1667,22 +1776,24 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(20, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 4) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 4) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(14, q, 5, 0)
         if t then
@@ -1691,22 +1802,24 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(21, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 11) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 11) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(15, q, 5, 0)
         if t then
@@ -1720,15 +1833,17 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 9) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 9) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(16, q, 5, 0)
         if t then
@@ -1737,21 +1852,23 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(22, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:97)
+    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:98)
     repeat
-      if not (h0_1 == 8) then break end
-      if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
       if not (w1 == 8) then break end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 8) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if not (R.recovery == 1) then break end
       if want then
         local t = open(16, q, 5, 0)
@@ -1761,21 +1878,23 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(23, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
-      if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
       if not (w1 == 8) then break end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 8) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(17, q, 5, 0)
         if t then
@@ -1789,15 +1908,17 @@ stream_main.states = {
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 5) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 5) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(18, q, 5, 0)
         if t then
@@ -1806,26 +1927,28 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(21, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 3) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 3) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 16) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 16) then break end
       if q + 12 > m then return nil, 13 end
-      local w3 = u64(s, q + 5)
+      local w4 = u64(s, q + 5)
       if q + 20 > m then return nil, 21 end
-      local w4 = u64(s, q + 13)
+      local w5 = u64(s, q + 13)
       if want then
         local t = open(19, q, 21, 0)
         if t then
@@ -1836,25 +1959,28 @@ stream_main.states = {
           t:add(f.advise_target_page_size, range(q + 13, 8))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if not (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) then report(23, format("target page size %s is not one that a target has", dec(w4))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(21, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(24, format("target page size %s is not one that a target has", dec(w5))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
-      R.page_sizes = w3 changed = true
-      C.page_size = (w4 == 0x400 or w4 == 0x800 or w4 == 0x1000 or w4 == 0x2000 or w4 == 0x4000 or w4 == 0x8000 or w4 == 0x10000) and w4 or C.page_size shared_changed = true
+      R.page_sizes = w4 changed = true
+      C.page_size = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size shared_changed = true
+      C.page_origin = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and 2 or C.page_origin shared_changed = true
       state = 5
       do return q + 21 end
     until true
-    -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_ADVISE  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 3) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 3) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(20, q, 5, 0)
         if t then
@@ -1863,34 +1989,36 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(21, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[20] = seen[20] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
       state = 5
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RAM_DISCARD  (dissector/protocols/qemu_migration/stream_command.py:138)
+    -- MIG_CMD_POSTCOPY_RAM_DISCARD  (dissector/protocols/qemu_migration/stream_command.py:140)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 6) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 6) then break end
       if q + 4 > m then return nil, 5 end
-      local p2 = u16(s, q + 3)
-      if not (p2 >= 20) then break end
+      local p3 = u16(s, q + 3)
+      if not (p3 >= 20) then break end
       if q + 6 > m then return nil, 7 end
-      local p3 = byte(s, q + 6)
-      if not (p2 >= p3 + 3) then break end
-      if not ((p2 - p3 - 3) % 16 == 0) then break end
-      local w4 = byte(s, q + 5)
-      if q + 7 + p3 - 1 > m then return nil, 7 + p3 end
-      local v_block = sub(s, q + 7, q + 7 + p3 - 1)
-      local end_block = 7 + p3
+      local p4 = byte(s, q + 6)
+      if not (p3 >= p4 + 3) then break end
+      if not ((p3 - p4 - 3) % 16 == 0) then break end
+      local w5 = byte(s, q + 5)
+      if q + 7 + p4 - 1 > m then return nil, 7 + p4 end
+      local v_block = sub(s, q + 7, q + 7 + p4 - 1)
+      local end_block = 7 + p4
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
-      local w5 = byte(s, q + end_block)
+      local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1899,40 +2027,42 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.discard_version, range(q + 5, 1))
           t:add(f.discard_block_length, range(q + 6, 1))
-          if p3 > 0 then t:add(f.discard_block, range(q + 7, p3)) end
+          if p4 > 0 then t:add(f.discard_block, range(q + 7, p4)) end
           t:add(f.discard_nil, range(q + end_block, 1))
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if w4 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w4))) end
-      if w5 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w5))) end
-      if p2 - (3 + p3) > 192 then report(26, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(27, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(21, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if w5 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(26, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if p3 - (3 + p4) > 192 then report(27, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(28, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
-      local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
+      local inside = p3 - (p4 + 3) > 0 and p3 - (p4 + 3) or 0
       C.postcopy = 2 shared_changed = true
       R.discarded = v_block changed = true
       enter(q + end_nil, inside, 5, "MIG_CMD_POSTCOPY_RAM_DISCARD")
       state = 16
       do return q + end_nil end
     until true
-    -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:160)
+    -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:162)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 10) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 10) then break end
       if q + 4 > m then return nil, 5 end
-      local p2 = u16(s, q + 3)
-      if not (p2 > 0) then break end
+      local p3 = u16(s, q + 3)
+      if not (p3 > 0) then break end
       if q + 5 > m then return nil, 6 end
-      local p3 = byte(s, q + 5)
-      if not (p2 == p3 + 1) then break end
-      if q + 6 + p3 - 1 > m then return nil, 6 + p3 end
-      local v_block = sub(s, q + 6, q + 6 + p3 - 1)
-      local end_block = 6 + p3
+      local p4 = byte(s, q + 5)
+      if not (p3 == p4 + 1) then break end
+      if q + 6 + p4 - 1 > m then return nil, 6 + p4 end
+      local v_block = sub(s, q + 6, q + 6 + p4 - 1)
+      local end_block = 6 + p4
       if want then
         local t = open(22, q, end_block, 0)
         if t then
@@ -1940,31 +2070,33 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.recv_bitmap_block_length, range(q + 5, 1))
-          if p3 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p3)) end
+          if p4 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p4)) end
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
+      if C.whole == 1 and R.recovery == 0 then report(22, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
       do return q + end_block end
     until true
-    -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:161)
+    -- MIG_CMD_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_command.py:163)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 9) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 9) then break end
       if q + 4 > m then return nil, 5 end
-      local p2 = u16(s, q + 3)
-      if not (p2 > 0) then break end
+      local p3 = u16(s, q + 3)
+      if not (p3 > 0) then break end
       if q + 5 > m then return nil, 6 end
-      local p3 = byte(s, q + 5)
-      if not (p2 == p3 + 1) then break end
-      if q + 6 + p3 - 1 > m then return nil, 6 + p3 end
-      local v_block = sub(s, q + 6, q + 6 + p3 - 1)
-      local end_block = 6 + p3
+      local p4 = byte(s, q + 5)
+      if not (p3 == p4 + 1) then break end
+      if q + 6 + p4 - 1 > m then return nil, 6 + p4 end
+      local v_block = sub(s, q + 6, q + 6 + p4 - 1)
+      local end_block = 6 + p4
       if want then
         local t = open(22, q, end_block, 0)
         if t then
@@ -1972,28 +2104,30 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.recv_bitmap_block_length, range(q + 5, 1))
-          if p3 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p3)) end
+          if p4 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p4)) end
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
+      report(23, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
       do return q + end_block end
     until true
-    -- MIG_CMD_PACKAGED  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_PACKAGED  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 7) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 7) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 4) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
-      local w3 = u32(s, q + 5)
-      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
+      local w4 = u32(s, q + 5)
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -2001,206 +2135,265 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.packaged_length, range(q + 5, 4))
-          t:append_text(" " .. format("%s B", dec(w3)))
+          t:append_text(" " .. format("%s B", dec(w4)))
         end
       end
-      if w3 > 0x1000000 and pref.release == 2 then report(28, format("Unreasonably large packaged state: %s", dec(w3))) end
-      if w3 > 0x1000000 and pref.release ~= 2 then report(29, format("Unreasonably large packaged state: %s", dec(w3))) end
-      if w3 == 0 then report(30, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 and pref.release == 2 then report(29, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 > 0x1000000 and pref.release ~= 2 then report(30, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(31, "the package is empty: Input/output error (5)") end
       seen[23] = seen[23] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w3))) end
-      local inside = w3
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
+      local inside = w4
       R.package = 1 changed = true
       R.unfinished = 1 changed = true
       enter(q + 9, inside, 9, "MIG_CMD_PACKAGED")
       state = 6
       do return q + 9 end
     until true
-    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:181)
+    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:183)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      local w2 = u16(s, q + 1)
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
+      local w3 = u16(s, q + 3)
       if want then
-        local t = open(24, q, 5, w2)
+        local t = open(24, q, 5, w3)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w2)
-          t:append_text(" " .. format("0x%s", hex(w1, 0)))
+          show_payload(t, f.command_data, q + 5, w3)
+          t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w1 >= 1 and w1 <= 11) then report(31, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w1, 0), hex(w2, 0))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 5 or w1 == 7 or w1 == 8 or w1 == 9 or w1 == 11) and w2 ~= (w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0) then report(32, format("%s received with bad length - expecting %s, got %s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""), dec(w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0), dec(w2))) end
-      if w1 == 3 then report(33, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w2))) end
-      if w1 == 6 then report(34, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w2))) end
-      if w1 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w2))) end
+      if not (w2 >= 1 and w2 <= 11) then report(32, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(33, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(34, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(35, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(36, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w1, 0))) end
-      pass_over(q + 5, w2, f.command_data)
+      if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
+      pass_over(q + 5, w3, f.command_data)
       state = 5
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:116)
-    return fault(36, q, format("Unknown savevm section type %s", dec(h0_1)))
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:125)
+    repeat
+      if not (C.dialect > 1) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0)) then break end
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:99)
+    repeat
+      if not (C.footers == 2) then break end
+      if not (pref.dialect == 0) then break end
+      if not (C.dialect == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 7) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x150000 or p2 == 0x160000 or p2 == 0x170001) then break end
+      C.dialect = 2 shared_changed = true
+      state = 20
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_premerge.py:99)
+    repeat
+      if not (C.footers == 2) then break end
+      if not (pref.dialect == 0) then break end
+      if not (C.dialect == 0) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 6) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u32(s, q + 1)
+      if not (p2 == 0x10000 or p2 == 0x20004 or p2 == 0x30004 or p2 == 0x140010 or p2 == 0x160000 or p2 == 0x170000 or p2 == 0x180001) then break end
+      C.dialect = 4 shared_changed = true
+      state = 20
+      do return q end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:127)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      do return fault(37, q, format("Unknown savevm section type %s", dec(p1))) end
+    until true
   end,
   -- package: Between the sections of a package.
   [6] = function(s, q, m)
-    if q > m then return nil, 1 end
-    local h0_1 = byte(s, q)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:74)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
-      if not (h0_1 == 2) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 2) then break end
       if q + 4 > m then return nil, 5 end
-      local w1 = u32(s, q + 1)
+      local w2 = u32(s, q + 1)
       if want then
         local t = open(7, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w1) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w1) or "")):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
+          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
-      if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w1) or "")))) end
-      R.section = w1 changed = true
-      R.section_name = (recall(C.sections, w1) or "") changed = true
-      R.layout = (recall(C.layouts, w1) or 0) changed = true
+      if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
+      R.section = w2 changed = true
+      R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 1 changed = true
       state = 10
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:52)
+    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:60)
     repeat
-      if not (h0_1 == 4) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 4) then break end
       if q + 5 > m then return nil, 6 end
-      local p1 = byte(s, q + 5)
-      if not (p1 > 0) then break end
-      local w2 = u32(s, q + 1)
-      if q + 6 + p1 - 1 > m then return nil, 6 + p1 end
-      local v_idstr = sub(s, q + 6, q + 6 + p1 - 1)
-      local end_idstr = 6 + p1
+      local p2 = byte(s, q + 5)
+      if not (p2 > 0) then break end
+      local w3 = u32(s, q + 1)
+      if q + 6 + p2 - 1 > m then return nil, 6 + p2 end
+      local v_idstr = sub(s, q + 6, q + 6 + p2 - 1)
+      local end_idstr = 6 + p2
       if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
-      local w3 = u32(s, q + end_idstr)
+      local w4 = u32(s, q + end_idstr)
       local end_instance_id = end_idstr + 4
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
-      local w4 = u32(s, q + end_instance_id)
+      local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
-      if q + p1 + 1 + 5 - 1 > m then return nil, p1 + 1 + 5 end
-      local p5 = sub(s, q + p1 + 1, q + p1 + 1 + 5 - 1)
+      if q + p2 + 1 + 5 - 1 > m then return nil, p2 + 1 + 5 end
+      local p6 = sub(s, q + p2 + 1, q + p2 + 1 + 5 - 1)
       if want then
         local t = open(8, q, end_version_id, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           t:add(f.section_name_length, range(q + 5, 1))
-          if p1 > 0 then t:add(f.section_name, range(q + 6, p1)) end
+          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
-      if w4 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w4), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and 1 or 4294967296.0))) end
-      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w4 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w3, 0), text(v_idstr), dec(w4))) end
+      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(15, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(16, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
-      R.section = w2 changed = true
+      R.section = w3 changed = true
       R.section_name = v_idstr changed = true
-      memorise(C.sections, w2, v_idstr, 4096)
-      R.layout = v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0 changed = true
-      memorise(C.layouts, w2, v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0, 4096)
+      memorise(C.sections, w3, v_idstr, 4096)
+      R.layout = v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0 changed = true
+      memorise(C.layouts, w3, v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0, 4096)
       memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:52)
+    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:60)
     repeat
-      if not (h0_1 == 1) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 1) then break end
       if q + 5 > m then return nil, 6 end
-      local p1 = byte(s, q + 5)
-      if not (p1 > 0) then break end
-      local w2 = u32(s, q + 1)
-      if q + 6 + p1 - 1 > m then return nil, 6 + p1 end
-      local v_idstr = sub(s, q + 6, q + 6 + p1 - 1)
-      local end_idstr = 6 + p1
+      local p2 = byte(s, q + 5)
+      if not (p2 > 0) then break end
+      local w3 = u32(s, q + 1)
+      if q + 6 + p2 - 1 > m then return nil, 6 + p2 end
+      local v_idstr = sub(s, q + 6, q + 6 + p2 - 1)
+      local end_idstr = 6 + p2
       if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
-      local w3 = u32(s, q + end_idstr)
+      local w4 = u32(s, q + end_idstr)
       local end_instance_id = end_idstr + 4
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
-      local w4 = u32(s, q + end_instance_id)
+      local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
-      if q + p1 + 1 + 5 - 1 > m then return nil, p1 + 1 + 5 end
-      local p5 = sub(s, q + p1 + 1, q + p1 + 1 + 5 - 1)
+      if q + p2 + 1 + 5 - 1 > m then return nil, p2 + 1 + 5 end
+      local p6 = sub(s, q + p2 + 1, q + p2 + 1 + 5 - 1)
       if want then
         local t = open(9, q, end_version_id, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           t:add(f.section_name_length, range(q + 5, 1))
-          if p1 > 0 then t:add(f.section_name, range(q + 6, p1)) end
+          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
           t:add(f.section_instance, range(q + end_idstr, 4))
           t:add(f.section_version, range(q + end_instance_id, 4))
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w4 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w4))) end
-      if v_idstr == "ram" and w4 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w3, 0), dec(w4))) end
-      if w4 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w4), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and 1 or 4294967296.0))) end
-      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w4 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w3, 0), text(v_idstr), dec(w4))) end
+      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(15, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(16, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
-      R.section = w2 changed = true
+      R.section = w3 changed = true
       R.section_name = v_idstr changed = true
-      memorise(C.sections, w2, v_idstr, 4096)
-      R.layout = v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0 changed = true
-      memorise(C.layouts, w2, v_idstr == "dirty-bitmap" and w4 >= 1 and w4 <= 1 and 1 or v_idstr == "block" and w4 >= 0 and w4 <= 1 and 2 or v_idstr == "s390-skeys" and w4 >= 0 and w4 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w4 >= 0 and w4 <= 0 and 4 or v_idstr == "spapr/htab" and w4 >= 1 and w4 <= 1 and 5 or (v_idstr == "vfio" or p1 > 5 and p5 == "/vfio") and w4 >= 0 and w4 <= 1 and 6 or v_idstr == "slirp" and w4 >= 4 and w4 <= 4 and 7 or 0, 4096)
+      memorise(C.sections, w3, v_idstr, 4096)
+      R.layout = v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0 changed = true
+      memorise(C.layouts, w3, v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0, 4096)
       memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:74)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
-      if not (h0_1 == 3) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 3) then break end
       if q + 4 > m then return nil, 5 end
-      local w1 = u32(s, q + 1)
+      local w2 = u32(s, q + 1)
       if want then
         local t = open(10, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w1) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w1) or "")):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w1) or ""))))
+          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w1) or "") == "" then report(11, format("Unknown savevm section %s", dec(w1))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
-      if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w1) or "")))) end
-      R.section = w1 changed = true
-      R.section_name = (recall(C.sections, w1) or "") changed = true
-      R.layout = (recall(C.layouts, w1) or 0) changed = true
+      if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
+      R.section = w2 changed = true
+      R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 0 changed = true
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:100)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:109)
     repeat
-      if not (h0_1 == 1 or h0_1 == 4) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
-      local p1 = u32(s, q + 1)
-      do return fault(16, q, format("Unable to read ID string for section %s", dec(p1))) end
+      local p2 = u32(s, q + 1)
+      do return fault(17, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:123)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:134)
     repeat
-      if not (h0_1 == 0) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
       if want then
         local t = open(11, q, 1, 0)
         if t then
@@ -2213,17 +2406,19 @@ stream_main.states = {
       state = 8
       do return q + 1 end
     until true
-    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
+    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 2) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 2) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 4) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
-      local w3 = u32(s, q + 5)
+      local w4 = u32(s, q + 5)
       if want then
         local t = open(12, q, 9, 0)
         if t then
@@ -2231,24 +2426,26 @@ stream_main.states = {
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
           t:add(f.ping_value, range(q + 5, 4))
-          t:append_text(" " .. format("0x%s", hex(w3, 0)))
+          t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w3, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w3, 0))) end
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 6
       do return q + 9 end
     until true
-    -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_OPEN_RETURN_PATH  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 1) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 1) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(13, q, 5, 0)
         if t then
@@ -2257,22 +2454,24 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(20, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_LISTEN  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 4) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 4) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(14, q, 5, 0)
         if t then
@@ -2281,22 +2480,24 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(21, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_SWITCHOVER_START  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 11) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 11) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(15, q, 5, 0)
         if t then
@@ -2310,15 +2511,17 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 9) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 9) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(16, q, 5, 0)
         if t then
@@ -2327,21 +2530,23 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(22, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:97)
+    -- MIG_CMD_POSTCOPY_RESUME  (dissector/protocols/qemu_migration/stream_command.py:98)
     repeat
-      if not (h0_1 == 8) then break end
-      if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
       if not (w1 == 8) then break end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 8) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if not (R.recovery == 1) then break end
       if want then
         local t = open(16, q, 5, 0)
@@ -2351,21 +2556,23 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(23, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_ENABLE_COLO  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
-      if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
       if not (w1 == 8) then break end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 8) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(17, q, 5, 0)
         if t then
@@ -2379,15 +2586,17 @@ stream_main.states = {
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:64)
+    -- MIG_CMD_POSTCOPY_RUN  (dissector/protocols/qemu_migration/stream_command.py:65)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 5) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 5) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
-      if not (w2 == 0) then break end
+      local w3 = u16(s, q + 3)
+      if not (w3 == 0) then break end
       if want then
         local t = open(18, q, 5, 0)
         if t then
@@ -2396,7 +2605,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(21, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -2404,82 +2613,99 @@ stream_main.states = {
       state = 8
       do return q + 5 end
     until true
-    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:222)
+    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:224)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
-      if not (w1 == 3 or w1 == 6 or w1 == 7 or w1 == 10) then break end
+      local w2 = u16(s, q + 1)
+      if not (w2 == 3 or w2 == 6 or w2 == 7 or w2 == 10) then break end
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
+      local w3 = u16(s, q + 3)
       if want then
-        local t = open(24, q, 5, w2)
+        local t = open(24, q, 5, w3)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w2)
-          t:append_text(", " .. format("%s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or "")))
+          show_payload(t, f.command_data, q + 5, w3)
+          t:append_text(", " .. format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
         end
       end
-      report(37, format("%s inside a package: the destination takes its payload from behind the package", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or "")))
+      report(38, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
-      if infos < MAX_INFOS then inform(format("%s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""))) end
-      pass_over(q + 5, w2, f.command_data)
+      if infos < MAX_INFOS then inform(format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
+      pass_over(q + 5, w3, f.command_data)
       state = 6
       do return q + 5 end
     until true
-    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:181)
+    -- MIG_CMD  (dissector/protocols/qemu_migration/stream_command.py:183)
     repeat
-      if not (h0_1 == 8) then break end
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 8) then break end
       if q + 2 > m then return nil, 3 end
-      local w1 = u16(s, q + 1)
+      local w2 = u16(s, q + 1)
       if q + 4 > m then return nil, 5 end
-      local w2 = u16(s, q + 3)
+      local w3 = u16(s, q + 3)
       if want then
-        local t = open(24, q, 5, w2)
+        local t = open(24, q, 5, w3)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.command, range(q + 1, 2))
           t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w2)
-          t:append_text(" " .. format("0x%s", hex(w1, 0)))
+          show_payload(t, f.command_data, q + 5, w3)
+          t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w1 >= 1 and w1 <= 11) then report(31, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w1, 0), hex(w2, 0))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 5 or w1 == 7 or w1 == 8 or w1 == 9 or w1 == 11) and w2 ~= (w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0) then report(32, format("%s received with bad length - expecting %s, got %s", text(w1 == 1 and "OPEN_RETURN_PATH" or w1 == 2 and "PING" or w1 == 3 and "POSTCOPY_ADVISE" or w1 == 4 and "POSTCOPY_LISTEN" or w1 == 5 and "POSTCOPY_RUN" or w1 == 6 and "POSTCOPY_RAM_DISCARD" or w1 == 7 and "PACKAGED" or w1 == 8 and "ENABLE_COLO" or w1 == 9 and "POSTCOPY_RESUME" or w1 == 10 and "RECV_BITMAP" or w1 == 11 and "SWITCHOVER_START" or ""), dec(w1 == 1 and 0 or w1 == 2 and 4 or w1 == 4 and 0 or w1 == 5 and 0 or w1 == 7 and 4 or 0), dec(w2))) end
-      if w1 == 3 then report(33, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w2))) end
-      if w1 == 6 then report(34, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w2))) end
-      if w1 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w2))) end
+      if not (w2 >= 1 and w2 <= 11) then report(32, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(33, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(34, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(35, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(36, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
-      if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w1, 0))) end
-      pass_over(q + 5, w2, f.command_data)
+      if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
+      pass_over(q + 5, w3, f.command_data)
       state = 6
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:125)
-    return fault(36, q, format("Unknown savevm section type %s", dec(h0_1)))
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:136)
+    repeat
+      if not (C.dialect > 1) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0)) then break end
+      state = 20
+      do return q end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:137)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      do return fault(37, q, format("Unknown savevm section type %s", dec(p1))) end
+    until true
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:131)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:143)
     repeat
       if not (R.package == 1) then break end
       state = 6
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:132)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:144)
     state = 5
     return q
   end,
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:138)
-    return fault(38, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:150)
+    return fault(39, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:144)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:156)
     repeat
       if not (R.unfinished == 0) then break end
       if not (R.checkpoint == 1) then break end
@@ -2487,7 +2713,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:145)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:157)
     repeat
       if not (R.unfinished == 0) then break end
       R.package = 0 changed = true
@@ -2495,7 +2721,7 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:74)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2509,11 +2735,12 @@ stream_main.states = {
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
-      if R.unfinished == 1 then report(39, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if R.unfinished == 1 then report(40, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2525,7 +2752,7 @@ stream_main.states = {
       state = 10
       do return q + 5 end
     until true
-    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:74)
+    -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2549,8 +2776,8 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(39, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(40, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2558,7 +2785,42 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:148)
+    -- MIG_CMD_PING (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if not (R.unfinished == 1) then break end
+      if not (C.dialect > 1) then break end
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0)) then break end
+      if q + 2 > m then return nil, 3 end
+      local p2 = u16(s, q + 1)
+      if not (p2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p3 = u16(s, q + 3)
+      if not (p3 == 4) then break end
+      if q + 8 > m then return nil, 9 end
+      local w4 = u32(s, q + 5)
+      if want then
+        local t = open(25, q, 9, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.ping_value, range(q + 5, 4))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
+        end
+      end
+      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(40, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      seen[25] = seen[25] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
+      R.unfinished = 0 changed = true
+      R.package = 0 changed = true
+      state = 5
+      do return q + 9 end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:161)
     R.package = 0 changed = true
     R.unfinished = 0 changed = true
     R.iterating = 1 changed = true
@@ -2567,13 +2829,113 @@ stream_main.states = {
   end,
   -- body: The body of a section: RAM and a few devices delimit themselves.  RAM is told by its look without START.
   [10] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:154)
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
+    repeat
+      if not (R.section_name == "ram") then break end
+      if not (R.iterating == 1) then break end
+      if not (C.page_origin == 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 2 or p2 == 8) then break end
+      if q + 8 > m then return nil, 9 end
+      local p3 = byte(s, q + 8)
+      if not (p3 > 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 end
+      local p4 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400))
+      if not (p4 == 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4 + 4 end
+      local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x400) + 4)
+      if not (p5 == 0x422 or p5 == 0x428) then break end
+      C.page_size = 0x400 shared_changed = true
+      C.page_origin = 4 shared_changed = true
+      state = 17
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
+    repeat
+      if not (R.section_name == "ram") then break end
+      if not (R.iterating == 1) then break end
+      if not (C.page_origin == 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 2 or p2 == 8) then break end
+      if q + 8 > m then return nil, 9 end
+      local p3 = byte(s, q + 8)
+      if not (p3 > 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 end
+      local p4 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800))
+      if not (p4 == 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4 + 4 end
+      local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x800) + 4)
+      if not (p5 == 0x822 or p5 == 0x828) then break end
+      C.page_size = 0x800 shared_changed = true
+      C.page_origin = 4 shared_changed = true
+      state = 17
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
+    repeat
+      if not (R.section_name == "ram") then break end
+      if not (R.iterating == 1) then break end
+      if not (C.page_origin == 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 2 or p2 == 8) then break end
+      if q + 8 > m then return nil, 9 end
+      local p3 = byte(s, q + 8)
+      if not (p3 > 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 end
+      local p4 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000))
+      if not (p4 == 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4 + 4 end
+      local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x1000) + 4)
+      if not (p5 == 0x1022 or p5 == 0x1028) then break end
+      C.page_size = 0x1000 shared_changed = true
+      C.page_origin = 4 shared_changed = true
+      state = 17
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
+    repeat
+      if not (R.section_name == "ram") then break end
+      if not (R.iterating == 1) then break end
+      if not (C.page_origin == 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 2 or p2 == 8) then break end
+      if q + 8 > m then return nil, 9 end
+      local p3 = byte(s, q + 8)
+      if not (p3 > 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 end
+      local p4 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000))
+      if not (p4 == 0) then break end
+      if q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 + 4 - 1 > m then return nil, (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4 + 4 end
+      local p5 = u32(s, q + (p2 == 2 and p3 + 9 + 1 or p3 + 9 + 0x2000) + 4)
+      if not (p5 == 0x2022 or p5 == 0x2028) then break end
+      C.page_size = 0x2000 shared_changed = true
+      C.page_origin = 4 shared_changed = true
+      state = 17
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:168)
     repeat
       if not (R.section_name == "ram") then break end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:155)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:169)
     repeat
       if not (C.whole == 0) then break end
       if not (R.section_name == "") then break end
@@ -2619,70 +2981,70 @@ stream_main.states = {
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
       if not (R.layout == 1) then break end
-      state = 20
-      do return q end
-    until true
-    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
-    repeat
-      if not (R.layout == 2) then break end
       state = 23
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
-      if not (R.layout == 3) then break end
-      state = 25
-      do return q end
-    until true
-    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
-    repeat
-      if not (R.layout == 4) then break end
+      if not (R.layout == 2) then break end
       state = 26
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
-      if not (R.layout == 5) then break end
-      state = 27
+      if not (R.layout == 3) then break end
+      state = 28
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
-      if not (R.layout == 6) then break end
+      if not (R.layout == 4) then break end
       state = 29
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
-      if not (R.layout == 7) then break end
-      state = 33
+      if not (R.layout == 5) then break end
+      state = 30
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:161)
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 6) then break end
+      state = 32
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 7) then break end
+      state = 36
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:175)
     repeat
       if not (C.footers == 2) then break end
       state = 12
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:162)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:176)
     state = 11
     return q
   end,
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:168)
-    R.body_at = spos + q - 1 changed = true state = 36
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:182)
+    R.body_at = spos + q - 1 changed = true state = 39
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:174)
-    R.body_at = spos + q - 1 changed = true state = 37
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:188)
+    R.body_at = spos + q - 1 changed = true state = 40
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
   [13] = function(s, q, m)
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:180)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:194)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2692,20 +3054,20 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local w2 = u32(s, q + 1)
       if want then
-        local t = open(27, q, 5, 0)
+        local t = open(28, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
-      if w2 ~= R.section then report(40, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
-      seen[27] = seen[27] + 1
+      if w2 ~= R.section then report(41, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
+      seen[28] = seen[28] + 1
       C.footers = 1 shared_changed = true
       state = 7
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:189)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:203)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2714,38 +3076,38 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local w2 = u32(s, q + 1)
       if want then
-        local t = open(27, q, 5, 0)
+        local t = open(28, q, 5, 0)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.section_id, range(q + 1, 4))
           if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
         end
       end
-      seen[27] = seen[27] + 1
+      seen[28] = seen[28] + 1
       C.footers = 1 shared_changed = true
       memorise(C.sections, w2, (recall(C.sections, w2) or "") ~= "" and (recall(C.sections, w2) or "") or R.section_name, 4096)
       state = 7
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:197)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:211)
     repeat
       if not (C.footers == 1) then break end
-      do return fault(41, q, format("Missing section footer for %s", text(R.section_name))) end
+      do return fault(42, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:198)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:212)
     repeat
       if not (C.footers == 0) then break end
       C.footers = 2 shared_changed = true
       state = 7
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:199)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:213)
     state = 7
     return q
   end,
   -- after_eof: Behind the last section.
   [14] = function(s, q, m)
-    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:207)
+    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:221)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2753,57 +3115,70 @@ stream_main.states = {
       if q + 4 > m then return nil, 5 end
       local w2 = u32(s, q + 1)
       if want then
-        local t = open(28, q, 5, w2)
+        local t = open(29, q, 5, w2)
         if t then
           t:add(f.section_type, range(q, 1))
           t:add(f.vmdescription_length, range(q + 1, 4))
           show_payload(t, f.vmdescription_json, q + 5, w2)
         end
       end
-      seen[28] = seen[28] + 1
+      seen[29] = seen[29] + 1
       if infos < MAX_INFOS then inform("VMDESCRIPTION") end
       pass_over(q + 5, w2, f.vmdescription_json)
       state = 15
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:208)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:222)
     repeat
-      local c2 = true
+      local c4 = true
       if R.checkpoint ~= 1 then
-        if q + 3 > m then return nil, 4 end
-        local p1 = u32(s, q)
-        c2 = p1 == 1
+        local c3 = true
+        if pref.colo ~= 1 then
+          local c2 = false
+          if pref.colo == 0 then
+            if q + 3 > m then return nil, 4 end
+            local p1 = u32(s, q)
+            c2 = p1 == 1
+          end
+          c3 = c2
+        end
+        c4 = c3
       end
-      if not (c2) then break end
+      if not (c4) then break end
       state = 15
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:209)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:223)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(42, q, format("Expected vmdescription section, but got %s", dec(p1))) end
+      do return fault(43, q, format("Expected vmdescription section, but got %s", dec(p1))) end
     until true
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
   [15] = function(s, q, m)
-    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:215)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:229)
+    repeat
+      if not (pref.colo == 2) then break end
+      do return fault(44, q, "octets behind the end of the migration") end
+    until true
+    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:230)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(29, q, 12, 0)
+        local t = open(30, q, 12, 0)
         if t then
           t:add(f.colo_message, range(q, 4))
           t:add(f.colo_size, range(q + 4, 8))
           t:append_text(", " .. "COLO VM state")
         end
       end
-      seen[29] = seen[29] + 1
+      seen[30] = seen[30] + 1
       if infos < MAX_INFOS then inform("COLO VM state") end
       local inside = w2
       R.package = 1 changed = true
@@ -2812,71 +3187,71 @@ stream_main.states = {
       state = 6
       do return q + 12 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:224)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:239)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 3) then break end
       if want then
-        local t = open(30, q, 4, 0)
+        local t = open(31, q, 4, 0)
         if t then
           t:add(f.colo_message, range(q, 4))
           t:append_text(", " .. "COLO VMSTATE_SEND")
         end
       end
-      seen[30] = seen[30] + 1
+      seen[31] = seen[31] + 1
       if infos < MAX_INFOS then inform("COLO VMSTATE_SEND") end
       R.checkpoint = 1 changed = true
       state = 5
       do return q + 4 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:231)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:246)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 1) then break end
       if want then
-        local t = open(30, q, 4, 0)
+        local t = open(31, q, 4, 0)
         if t then
           t:add(f.colo_message, range(q, 4))
           t:append_text(", " .. "COLO CHECKPOINT_REQUEST")
         end
       end
-      seen[30] = seen[30] + 1
+      seen[31] = seen[31] + 1
       if infos < MAX_INFOS then inform("COLO CHECKPOINT_REQUEST") end
       R.checkpoint = 1 changed = true
       state = 15
       do return q + 4 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:232)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:247)
     repeat
-      if not (R.checkpoint == 1) then break end
+      if not (R.checkpoint == 1 or pref.colo == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
-      do return fault(43, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
+      do return fault(45, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:233)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:248)
     return fault(44, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
   [16] = function(s, q, m)
-    -- Discarded range  (dissector/protocols/qemu_migration/stream_command.py:234)
+    -- Discarded range  (dissector/protocols/qemu_migration/stream_command.py:236)
     repeat
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if q + 15 > m then return nil, 16 end
       local w2 = u64(s, q + 8)
       if want then
-        local t = open(31, q, 16, 0)
+        local t = open(32, q, 16, 0)
         if t then
           t:add(f.discard_start, range(q, 8))
           t:add(f.discard_range_length, range(q + 8, 8))
           t:append_text(", " .. format("0x%s+0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(45, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
-      if w1 % C.page_size ~= 0 then report(46, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
-      seen[31] = seen[31] + 1
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(46, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
+      if w1 % C.page_size ~= 0 then report(47, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      seen[32] = seen[32] + 1
       if infos < MAX_INFOS then inform(format("0x%s+0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 16
       do return q + 16 end
@@ -2887,7 +3262,7 @@ stream_main.states = {
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:155)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 34) then break end
@@ -2896,7 +3271,7 @@ stream_main.states = {
       local p1 = byte(s, q + 8)
       if not (p1 == 0) then break end
       if want then
-        local t = open(32, q, 9, 0)
+        local t = open(33, q, 9, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2917,18 +3292,18 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[32] = seen[32] + 1
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 17
       do return q + 9 end
     until true
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:162)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 40) then break end
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if want then
-        local t = open(33, q, 8, C.page_size)
+        local t = open(34, q, 8, C.page_size)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2949,13 +3324,13 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[33] = seen[33] + 1
+      seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + 8, C.page_size, f.ram_data)
       state = 17
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 8) then break end
@@ -2968,7 +3343,7 @@ stream_main.states = {
       local v_block = sub(s, q + 9, q + 9 + p1 - 1)
       local end_block = 9 + p1
       if want then
-        local t = open(33, q, end_block, C.page_size)
+        local t = open(34, q, end_block, C.page_size)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -2988,10 +3363,12 @@ stream_main.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           show_payload(t, f.ram_data, q + end_block, C.page_size)
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
-      seen[33] = seen[33] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
       R.block = v_block changed = true
@@ -2999,7 +3376,7 @@ stream_main.states = {
       state = 17
       do return q + end_block end
     until true
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:116)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:121)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 34) then break end
@@ -3007,7 +3384,7 @@ stream_main.states = {
       if q + 8 > m then return nil, 9 end
       local w1 = byte(s, q + 8)
       if want then
-        local t = open(32, q, 9, 0)
+        local t = open(33, q, 9, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3028,13 +3405,13 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
-      seen[32] = seen[32] + 1
+      if w1 ~= 0 then report(49, format("Found a zero page with value %s", dec(w1))) end
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 17
       do return q + 9 end
     until true
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 2) then break end
@@ -3050,7 +3427,7 @@ stream_main.states = {
       local w3 = byte(s, q + end_block)
       local end_fill = end_block + 1
       if want then
-        local t = open(32, q, end_fill, 0)
+        local t = open(33, q, end_fill, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3070,23 +3447,25 @@ stream_main.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_fill, range(q + end_block, 1))
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
-      seen[32] = seen[32] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(49, format("Found a zero page with value %s", dec(w3))) end
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 17
       do return q + end_fill end
     until true
-    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 16 or v_flags == 48) then break end
       if want then
-        local t = open(34, q, 8, 0)
+        local t = open(35, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3105,11 +3484,11 @@ stream_main.states = {
           end
         end
       end
-      seen[34] = seen[34] + 1
+      seen[35] = seen[35] + 1
       state = 13
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_XBZRLE  (dissector/protocols/qemu_migration/stream_ram.py:116)
+    -- RAM_SAVE_FLAG_XBZRLE  (dissector/protocols/qemu_migration/stream_ram.py:121)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 96) then break end
@@ -3118,9 +3497,9 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(35, q, 11, 0)
+        local t = open(36, q, 11, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3142,9 +3521,9 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
-      if w2 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
-      seen[35] = seen[35] + 1
+      if w1 ~= 1 then report(50, "Failed to load XBZRLE page - wrong compression!") end
+      if w2 > C.page_size then report(51, "Failed to load XBZRLE page - len overflow!") end
+      seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w2
       R.unpacked = 0 changed = true
@@ -3152,7 +3531,7 @@ stream_main.states = {
       state = 19
       do return q + 11 end
     until true
-    -- RAM_SAVE_FLAG_XBZRLE  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_XBZRLE  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 64) then break end
@@ -3170,9 +3549,9 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(35, q, end_length, 0)
+        local t = open(36, q, end_length, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3193,12 +3572,14 @@ stream_main.states = {
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_xbzrle_encoding, range(q + end_block, 1))
           t:add(f.ram_xbzrle_length, range(q + end_encoding, 2))
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
-      if w4 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
-      seen[35] = seen[35] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 1 then report(50, "Failed to load XBZRLE page - wrong compression!") end
+      if w4 > C.page_size then report(51, "Failed to load XBZRLE page - len overflow!") end
+      seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w4
       R.block = v_block changed = true
@@ -3208,7 +3589,7 @@ stream_main.states = {
       state = 19
       do return q + end_length end
     until true
-    -- RAM_SAVE_FLAG_COMPRESS_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:116)
+    -- RAM_SAVE_FLAG_COMPRESS_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:121)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 288) then break end
@@ -3217,7 +3598,7 @@ stream_main.states = {
       local p1 = u32(s, q + 8)
       if not (p1 <= C.page_size + floor(C.page_size / 2 ^ 12) + floor(C.page_size / 2 ^ 14) + 13) then break end
       if want then
-        local t = open(36, q, 12, p1)
+        local t = open(37, q, 12, p1)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3239,13 +3620,13 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[36] = seen[36] + 1
+      seen[37] = seen[37] + 1
       tally[4] = tally[4] + 1
       pass_over(q + 12, p1, f.ram_data)
       state = 17
       do return q + 12 end
     until true
-    -- RAM_SAVE_FLAG_COMPRESS_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_COMPRESS_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 256) then break end
@@ -3264,7 +3645,7 @@ stream_main.states = {
       local w4 = u32(s, q + end_block)
       local end_length = end_block + 4
       if want then
-        local t = open(36, q, end_length, w4)
+        local t = open(37, q, end_length, w4)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3285,10 +3666,12 @@ stream_main.states = {
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_compressed_length, range(q + end_block, 4))
           show_payload(t, f.ram_data, q + end_length, w4)
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
-      seen[36] = seen[36] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      seen[37] = seen[37] + 1
       tally[4] = tally[4] + 1
       pass_over(q + end_length, w4, f.ram_data)
       R.block = v_block changed = true
@@ -3296,15 +3679,15 @@ stream_main.states = {
       state = 17
       do return q + end_length end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:147)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:153)
     repeat
       if not (h4_4 % C.page_size == 288) then break end
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
-      do return fault(51, q, format("Invalid compressed data length: %s", dec(p1))) end
+      do return fault(52, q, format("Invalid compressed data length: %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:148)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:154)
     repeat
       if not (h4_4 % C.page_size == 256) then break end
       if q + 8 > m then return nil, 9 end
@@ -3314,15 +3697,15 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < (recall(C.lengths, p2) or 4503599627370496.0)) then break end
       if q + p1 + 9 + 4 - 1 > m then return nil, p1 + 9 + 4 end
       local p3 = u32(s, q + p1 + 9)
-      do return fault(51, q, format("Invalid compressed data length: %s", dec(p3))) end
+      do return fault(52, q, format("Invalid compressed data length: %s", dec(p3))) end
     until true
-    -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 4 or v_flags == 36) then break end
       local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % C.page_size)
       if want then
-        local t = open(37, q, 8, 0)
+        local t = open(38, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_total, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -3339,47 +3722,21 @@ stream_main.states = {
             flags:add(f.ram_flags_compress_page, range(q + 6, 2))
             flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
           end
+          t:add(f.ram_page_size, wide(C.page_size)):set_generated()
+          t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated()
           t:append_text(", " .. format("total 0x%s", hex(v_addr, 0)))
         end
       end
-      seen[37] = seen[37] + 1
+      seen[38] = seen[38] + 1
       if infos < MAX_INFOS then inform(format("total 0x%s", hex(v_addr, 0))) end
       R.blocks_left = v_addr changed = true
       state = 18
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_MULTIFD_FLUSH  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_MULTIFD_FLUSH  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 512 or v_flags == 544) then break end
-      if want then
-        local t = open(38, q, 8, 0)
-        if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
-          end
-        end
-      end
-      seen[38] = seen[38] + 1
-      state = 17
-      do return q + 8 end
-    until true
-    -- RAM_SAVE_FLAG_HOOK  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    repeat
-      local v_flags = h4_4 % C.page_size
-      if not (v_flags == 128 or v_flags == 160) then break end
       if want then
         local t = open(39, q, 8, 0)
         if t then
@@ -3404,37 +3761,65 @@ stream_main.states = {
       state = 17
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:183)
+    -- RAM_SAVE_FLAG_HOOK  (dissector/protocols/qemu_migration/stream_ram.py:197)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 128 or v_flags == 160) then break end
+      if want then
+        local t = open(40, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
+            flags:add(f.ram_flags_full, range(q + 6, 2))
+            flags:add(f.ram_flags_zero, range(q + 6, 2))
+            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
+            flags:add(f.ram_flags_page, range(q + 6, 2))
+            flags:add(f.ram_flags_eos, range(q + 6, 2))
+            flags:add(f.ram_flags_continue, range(q + 6, 2))
+            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
+            flags:add(f.ram_flags_hook, range(q + 6, 2))
+            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
+            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          end
+        end
+      end
+      seen[40] = seen[40] + 1
+      state = 17
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:189)
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
       if not (R.block_length == 0) then break end
-      do return fault(52, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(53, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:184)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 64 or h4_4 % C.page_size == 256 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
-      do return fault(53, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(54, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:185)
-    return fault(54, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    return fault(55, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- blocks: The list behind MEM_SIZE, until its total is used up.
   [18] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:243)
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:277)
     repeat
       if not (R.blocks_left == 0) then break end
       C.listed = 1 shared_changed = true
       state = 17
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:244)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:278)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(55, q, "Unknown ramblock \"\", cannot accept migration") end
+      do return fault(56, q, "Unknown ramblock \"\", cannot accept migration") end
     until true
-    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:272)
     repeat
       if not (R.ignore_shared == 1) then break end
       if q > m then return nil, 1 end
@@ -3448,7 +3833,7 @@ stream_main.states = {
       if q + end_used_length + 8 - 1 > m then return nil, end_used_length + 8 end
       local end_address = end_used_length + 8
       if want then
-        local t = open(40, q, end_address, 0)
+        local t = open(41, q, end_address, 0)
         if t then
           t:add(f.ram_block_length, range(q, 1))
           if w1 > 0 then t:add(f.ram_block, range(q + 1, w1)) end
@@ -3457,8 +3842,8 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
-      seen[40] = seen[40] + 1
+      if w2 > R.blocks_left then report(57, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      seen[41] = seen[41] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
@@ -3466,7 +3851,7 @@ stream_main.states = {
       state = 18
       do return q + end_address end
     until true
-    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:272)
     repeat
       if not (pref.block_page_sizes ~= 2) then break end
       if not (pref.block_page_sizes == 1 or not (R.page_sizes == 0 or R.page_sizes == 0x400 or R.page_sizes == 0x800 or R.page_sizes == 0x1000 or R.page_sizes == 0x2000 or R.page_sizes == 0x4000 or R.page_sizes == 0x8000 or R.page_sizes == 0x10000 or R.page_sizes == 0x20000 or R.page_sizes == 0x40000 or R.page_sizes == 0x80000 or R.page_sizes == 0x100000 or R.page_sizes == 0x200000 or R.page_sizes == 0x400000 or R.page_sizes == 0x800000 or R.page_sizes == 0x1000000 or R.page_sizes == 0x2000000 or R.page_sizes == 0x4000000 or R.page_sizes == 0x8000000 or R.page_sizes == 0x10000000 or R.page_sizes == 0x20000000 or R.page_sizes == 0x40000000)) then break end
@@ -3484,7 +3869,7 @@ stream_main.states = {
       if q + end_used_length + 8 - 1 > m then return nil, end_used_length + 8 end
       local end_page_size = end_used_length + 8
       if want then
-        local t = open(41, q, end_page_size, 0)
+        local t = open(42, q, end_page_size, 0)
         if t then
           t:add(f.ram_block_length, range(q, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 1, p1)) end
@@ -3493,8 +3878,8 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if w3 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
-      seen[41] = seen[41] + 1
+      if w3 > R.blocks_left then report(57, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
+      seen[42] = seen[42] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w3, 0))) end
       memorise(C.lengths, v_block, w3, 4096)
       R.blocks_left = w3 > R.blocks_left and 0 or R.blocks_left - w3 changed = true
@@ -3502,7 +3887,7 @@ stream_main.states = {
       state = 18
       do return q + end_page_size end
     until true
-    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:238)
+    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:272)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3513,7 +3898,7 @@ stream_main.states = {
       local w2 = u64(s, q + end_block)
       local end_used_length = end_block + 8
       if want then
-        local t = open(42, q, end_used_length, 0)
+        local t = open(43, q, end_used_length, 0)
         if t then
           t:add(f.ram_block_length, range(q, 1))
           if w1 > 0 then t:add(f.ram_block, range(q + 1, w1)) end
@@ -3521,8 +3906,8 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
-      seen[42] = seen[42] + 1
+      if w2 > R.blocks_left then report(57, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      seen[43] = seen[43] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
@@ -3533,7 +3918,7 @@ stream_main.states = {
   end,
   -- xbzrle: Runs, up to the end of their region.
   [19] = function(s, q, m)
-    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:253)
+    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:287)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3559,7 +3944,7 @@ stream_main.states = {
       if q + end_nzrun_high + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 - 1 > m then return nil, end_nzrun_high + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 end
       local end_literals = end_nzrun_high + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296
       if want then
-        local t = open(43, q, end_literals, 0)
+        local t = open(44, q, end_literals, 0)
         if t then
           t:add(f.xbzrle_zrun_low, range(q, 1))
           if w1 >= 128 then
@@ -3572,15 +3957,443 @@ stream_main.states = {
           if bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > 0 then t:add(f.xbzrle_literals, range(q + end_nzrun_high, bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296)) end
         end
       end
-      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(57, "Failed to load XBZRLE page - decode error!") end
-      seen[43] = seen[43] + 1
+      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(58, "Failed to load XBZRLE page - decode error!") end
+      seen[44] = seen[44] + 1
       R.unpacked = R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 changed = true
       state = 19
       do return q + end_literals end
     until true
   end,
-  -- dirty_bitmap: A dirty-bitmap section: chunks.
+  -- premerge: A command of the postcopy series before 2.5.
   [20] = function(s, q, m)
+    -- MIG_CMD_PING (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 4) then break end
+      if q + 8 > m then return nil, 9 end
+      local w4 = u32(s, q + 5)
+      if want then
+        local t = open(25, q, 9, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.ping_value, range(q + 5, 4))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
+        end
+      end
+      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      seen[25] = seen[25] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
+      state = 7
+      do return q + 9 end
+    until true
+    -- MIG_CMD_OPEN_RETURN_PATH (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 0) then break end
+      if want then
+        local t = open(45, q, 5, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH")
+        end
+      end
+      if C.return_path == 1 then report(20, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      seen[45] = seen[45] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
+      C.return_path = 1 shared_changed = true
+      state = 7
+      do return q + 5 end
+    until true
+    -- MIG_CMD_POSTCOPY_LISTEN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 0) then break end
+      if want then
+        local t = open(46, q, 5, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN")
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 1) then report(21, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      seen[46] = seen[46] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
+      C.postcopy = 3 shared_changed = true
+      state = 7
+      do return q + 5 end
+    until true
+    -- MIG_CMD_POSTCOPY_RUN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if not (R.package == 1) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 0) then break end
+      if want then
+        local t = open(47, q, 5, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 3) then report(21, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      seen[47] = seen[47] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
+      C.postcopy = 4 shared_changed = true
+      R.unfinished = 0 changed = true
+      state = 8
+      do return q + 5 end
+    until true
+    -- MIG_CMD_POSTCOPY_RUN (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if not (R.package == 0) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 0) then break end
+      if want then
+        local t = open(47, q, 5, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 3) then report(21, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      seen[47] = seen[47] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
+      C.postcopy = 4 shared_changed = true
+      R.unfinished = 0 changed = true
+      state = 5
+      do return q + 5 end
+    until true
+    -- MIG_CMD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if not (R.package == 1) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) or p1 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local w3 = u16(s, q + 3)
+      if want then
+        local t = open(48, q, 5, w3)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          show_payload(t, f.premerge_data, q + 5, w3)
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("command 0x%s", hex(p1, 0)))
+        end
+      end
+      report(38, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
+      seen[48] = seen[48] + 1
+      if infos < MAX_INFOS then inform(format("command 0x%s", hex(p1, 0))) end
+      pass_over(q + 5, w3, f.premerge_data)
+      state = 7
+      do return q + 5 end
+    until true
+    -- MIG_CMD_PACKAGED (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 4) then break end
+      if q + 8 > m then return nil, 9 end
+      local w4 = u32(s, q + 5)
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if want then
+        local t = open(49, q, 9, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.packaged_length, range(q + 5, 4))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4)))
+        end
+      end
+      if w4 > 0x1000000 then report(29, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(31, "the package is empty: Input/output error (5)") end
+      seen[49] = seen[49] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
+      local inside = w4
+      R.package = 1 changed = true
+      R.unfinished = 1 changed = true
+      enter(q + 9, inside, 9, "MIG_CMD_PACKAGED (before the merge)")
+      state = 6
+      do return q + 9 end
+    until true
+    -- MIG_CMD_POSTCOPY_ADVISE (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 16) then break end
+      if q + 12 > m then return nil, 13 end
+      if q + 20 > m then return nil, 21 end
+      local w5 = u64(s, q + 13)
+      if want then
+        local t = open(50, q, 21, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.premerge_host_page_size, range(q + 5, 8))
+          t:add(f.advise_target_page_size, range(q + 13, 8))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE")
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 0) then report(21, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(24, format("target page size %s is not one that a target has", dec(w5))) end
+      seen[50] = seen[50] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
+      C.postcopy = 1 shared_changed = true
+      C.page_size = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and w5 or C.page_size shared_changed = true
+      C.page_origin = (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) and 2 or C.page_origin shared_changed = true
+      state = 7
+      do return q + 21 end
+    until true
+    -- MIG_CMD_POSTCOPY_END (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 == 1) then break end
+      if q + 5 > m then return nil, 6 end
+      local w4 = byte(s, q + 5)
+      if want then
+        local t = open(51, q, 6, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.premerge_status, range(q + 5, 1))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. "MIG_CMD_POSTCOPY_END")
+        end
+      end
+      if C.whole == 1 and C.postcopy == 0 then report(21, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w4 ~= 0 then report(59, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
+      seen[51] = seen[51] + 1
+      if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_END") end
+      state = 7
+      do return q + 6 end
+    until true
+    -- MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if not (C.dialect ~= 3) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000)) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 >= 16) then break end
+      if q + 7 > m then return nil, 8 end
+      local p3 = byte(s, q + 7)
+      if not (p2 >= p3 + 3) then break end
+      if not ((p2 - p3 - 3) % 12 == 0) then break end
+      local w5 = byte(s, q + 5)
+      local w6 = byte(s, q + 6)
+      if q + 8 + p3 - 1 > m then return nil, 8 + p3 end
+      local v_block = sub(s, q + 8, q + 8 + p3 - 1)
+      local end_block = 8 + p3
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if want then
+        local t = open(52, q, end_block, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.premerge_version, range(q + 5, 1))
+          t:add(f.premerge_first_bit_offset, range(q + 6, 1))
+          t:add(f.premerge_block_length, range(q + 7, 1))
+          if p3 > 0 then t:add(f.premerge_block, range(q + 8, p3)) end
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 1) then report(21, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(28, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      seen[52] = seen[52] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
+      local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
+      R.discarded = v_block changed = true
+      R.first_bit = w6 changed = true
+      enter(q + end_block, inside, 7, "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)")
+      state = 21
+      do return q + end_block end
+    until true
+    -- MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if not (C.dialect == 3 or C.dialect == 2 and pref.dialect == 0) then break end
+      if q + 2 > m then return nil, 3 end
+      local p1 = u16(s, q + 1)
+      if not (p1 == 23) then break end
+      if q + 4 > m then return nil, 5 end
+      local p2 = u16(s, q + 3)
+      if not (p2 >= 20) then break end
+      if q + 6 > m then return nil, 7 end
+      local p3 = byte(s, q + 6)
+      if not (p2 >= p3 + 3) then break end
+      if not ((p2 - p3 - 3) % 16 == 0) then break end
+      local w5 = byte(s, q + 5)
+      if q + 7 + p3 - 1 > m then return nil, 7 + p3 end
+      local v_block = sub(s, q + 7, q + 7 + p3 - 1)
+      local end_block = 7 + p3
+      if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
+      local w6 = byte(s, q + end_block)
+      local end_nil = end_block + 1
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if want then
+        local t = open(53, q, end_nil, 0)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          t:add(f.premerge_version, range(q + 5, 1))
+          t:add(f.premerge_block_length, range(q + 6, 1))
+          if p3 > 0 then t:add(f.premerge_block, range(q + 7, p3)) end
+          t:add(f.premerge_nil, range(q + end_block, 1))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
+        end
+      end
+      if C.whole == 1 and not (C.postcopy == 1) then report(21, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(26, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(28, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      seen[53] = seen[53] + 1
+      if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
+      local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
+      R.discarded = v_block changed = true
+      C.dialect = 3 shared_changed = true
+      enter(q + end_nil, inside, 7, "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)")
+      state = 22
+      do return q + end_nil end
+    until true
+    -- MIG_CMD (before the merge)  (dissector/protocols/qemu_migration/stream_premerge.py:127)
+    repeat
+      if q > m then return nil, 1 end
+      if q + 2 > m then return nil, 3 end
+      local w2 = u16(s, q + 1)
+      if q + 4 > m then return nil, 5 end
+      local w3 = u16(s, q + 3)
+      if want then
+        local t = open(48, q, 5, w3)
+        if t then
+          t:add(f.premerge_type, range(q, 1))
+          t:add(f.premerge_command, range(q + 1, 2))
+          t:add(f.premerge_length, range(q + 3, 2))
+          show_payload(t, f.premerge_data, q + 5, w3)
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("command 0x%s", hex(w2, 0)))
+        end
+      end
+      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(32, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(35, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(33, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(33, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(33, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(33, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(33, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(33, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(33, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
+      seen[48] = seen[48] + 1
+      if infos < MAX_INFOS then inform(format("command 0x%s", hex(w2, 0))) end
+      pass_over(q + 5, w3, f.premerge_data)
+      state = 7
+      do return q + 5 end
+    until true
+  end,
+  -- premerge_masks: The masks of RAM_DISCARD, up to v5.
+  [21] = function(s, q, m)
+    -- Discarded pages  (dissector/protocols/qemu_migration/stream_premerge.py:320)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local w1 = u64(s, q)
+      if q + 11 > m then return nil, 12 end
+      local w2 = u32(s, q + 8)
+      if want then
+        local t = open(54, q, 12, 0)
+        if t then
+          t:add(f.premerge_start, range(q, 8))
+          t:add(f.premerge_mask, range(q + 8, 4))
+          t:append_text(", " .. format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0)))
+        end
+      end
+      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(60, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(46, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
+      seen[54] = seen[54] + 1
+      if infos < MAX_INFOS then inform(format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0))) end
+      state = 21
+      do return q + 12 end
+    until true
+  end,
+  -- premerge_ranges: The ranges of RAM_DISCARD in v6 and v7.
+  [22] = function(s, q, m)
+    -- Discarded range (v6, v7)  (dissector/protocols/qemu_migration/stream_premerge.py:337)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local w1 = u64(s, q)
+      if q + 15 > m then return nil, 16 end
+      local w2 = u64(s, q + 8)
+      if want then
+        local t = open(55, q, 16, 0)
+        if t then
+          t:add(f.premerge_range_start, range(q, 8))
+          t:add(f.premerge_end, range(q + 8, 8))
+          t:append_text(", " .. format("0x%s-0x%s", hex(w1, 0), hex(w2, 0)))
+        end
+      end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(46, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 % C.page_size ~= 0 then report(47, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      seen[55] = seen[55] + 1
+      if infos < MAX_INFOS then inform(format("0x%s-0x%s", hex(w1, 0), hex(w2, 0))) end
+      state = 22
+      do return q + 16 end
+    until true
+  end,
+  -- dirty_bitmap: A dirty-bitmap section: chunks.
+  [23] = function(s, q, m)
     if q > m then return nil, 1 end
     local h0_1 = byte(s, q)
     -- DIRTY_BITMAP_MIG_EXTRA_FLAGS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:161)
@@ -3591,29 +4404,29 @@ stream_main.states = {
       if not (p1 % 256 >= 128) then break end
       if q + 2 > m then return nil, 3 end
       if want then
-        local t = open(44, q, 3, 0)
+        local t = open(56, q, 3, 0)
         if t then
           t:add(f.dirty_bitmap_extra_flags, range(q, 1))
           t:add(f.dirty_bitmap_more_flags, range(q + 1, 2))
         end
       end
-      report(58, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
-      seen[44] = seen[44] + 1
-      state = 21
+      report(61, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
+      seen[56] = seen[56] + 1
+      state = 24
       do return q + 3 end
     until true
     -- DIRTY_BITMAP_MIG_EXTRA_FLAGS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:167)
     repeat
       if not (h0_1 % 256 >= 128) then break end
       if want then
-        local t = open(45, q, 1, 0)
+        local t = open(57, q, 1, 0)
         if t then
           t:add(f.dirty_bitmap_extra_flags, range(q, 1))
         end
       end
-      report(58, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
-      seen[45] = seen[45] + 1
-      state = 21
+      report(61, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
+      seen[57] = seen[57] + 1
+      state = 24
       do return q + 1 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:124)
@@ -3622,7 +4435,7 @@ stream_main.states = {
       if q + 1 > m then return nil, 2 end
       local p1 = byte(s, q + 1)
       if not (p1 == 0) then break end
-      do return fault(59, q, "Unable to read node alias string") end
+      do return fault(62, q, "Unable to read node alias string") end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:125)
     repeat
@@ -3632,7 +4445,7 @@ stream_main.states = {
       if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 end
       local p2 = byte(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1))
       if not (p2 == 0) then break end
-      do return fault(60, q, "Unable to read bitmap alias string") end
+      do return fault(63, q, "Unable to read bitmap alias string") end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_START  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:142)
     repeat
@@ -3674,7 +4487,7 @@ stream_main.states = {
       local w4 = byte(s, q + end_granularity)
       local end_start_flags = end_granularity + 1
       if want then
-        local t = open(46, q, end_start_flags, 0)
+        local t = open(58, q, end_start_flags, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -3711,10 +4524,10 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(61, "Error: block device name is not set") end
-      if bit.band(w4, 248) % 4294967296 ~= 0 then report(62, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
-      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(63, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
-      seen[46] = seen[46] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
+      if bit.band(w4, 248) % 4294967296 ~= 0 then report(65, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
+      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(66, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
+      seen[58] = seen[58] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       R.started_node = h0_1 % 16 >= 8 and v_node_alias or C.node_alias changed = true
       R.started_bitmap = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias changed = true
@@ -3722,7 +4535,7 @@ stream_main.states = {
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_start_flags end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_COMPLETE  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
@@ -3759,7 +4572,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(47, q, end_bitmap_alias, 0)
+        local t = open(59, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -3789,13 +4602,13 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(61, "Error: block device name is not set") end
-      seen[47] = seen[47] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
+      seen[59] = seen[59] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_bitmap_alias end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:128)
@@ -3809,7 +4622,7 @@ stream_main.states = {
       if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 end
       local p3 = u64(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12)
       if not (p3 > 0x2800) then break end
-      do return fault(64, q, "Bitmap migration stream buffer allocation request is too large") end
+      do return fault(67, q, "Bitmap migration stream buffer allocation request is too large") end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_BITS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
     repeat
@@ -3859,7 +4672,7 @@ stream_main.states = {
       end
       local end_size = end_sectors + n_size
       if want then
-        local t = open(48, q, end_size, h0_1 % 4 < 2 and v_size or 0)
+        local t = open(60, q, end_size, h0_1 % 4 < 2 and v_size or 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -3897,15 +4710,15 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(61, "Error: block device name is not set") end
-      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(65, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
-      seen[48] = seen[48] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
+      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(68, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      seen[60] = seen[60] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_size end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:130)
@@ -3942,7 +4755,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(49, q, end_bitmap_alias, 0)
+        local t = open(61, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -3969,11 +4782,11 @@ stream_main.states = {
           end
         end
       end
-      seen[49] = seen[49] + 1
+      seen[61] = seen[61] + 1
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_bitmap_alias end
     until true
     -- Dirty bitmap chunk  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:131)
@@ -4009,7 +4822,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(50, q, end_bitmap_alias, 0)
+        local t = open(62, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4036,16 +4849,16 @@ stream_main.states = {
           end
         end
       end
-      seen[50] = seen[50] + 1
+      seen[62] = seen[62] + 1
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_bitmap_alias end
     until true
   end,
   -- dirty_bitmap_flags: A chunk behind octets of flags that do not count; the bit for more is without effect here.
-  [21] = function(s, q, m)
+  [24] = function(s, q, m)
     if q > m then return nil, 1 end
     local h0_1 = byte(s, q)
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:124)
@@ -4054,7 +4867,7 @@ stream_main.states = {
       if q + 1 > m then return nil, 2 end
       local p1 = byte(s, q + 1)
       if not (p1 == 0) then break end
-      do return fault(59, q, "Unable to read node alias string") end
+      do return fault(62, q, "Unable to read node alias string") end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:125)
     repeat
@@ -4064,7 +4877,7 @@ stream_main.states = {
       if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 end
       local p2 = byte(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1))
       if not (p2 == 0) then break end
-      do return fault(60, q, "Unable to read bitmap alias string") end
+      do return fault(63, q, "Unable to read bitmap alias string") end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_START  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:142)
     repeat
@@ -4106,7 +4919,7 @@ stream_main.states = {
       local w4 = byte(s, q + end_granularity)
       local end_start_flags = end_granularity + 1
       if want then
-        local t = open(46, q, end_start_flags, 0)
+        local t = open(58, q, end_start_flags, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4143,10 +4956,10 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(61, "Error: block device name is not set") end
-      if bit.band(w4, 248) % 4294967296 ~= 0 then report(62, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
-      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(63, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
-      seen[46] = seen[46] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
+      if bit.band(w4, 248) % 4294967296 ~= 0 then report(65, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
+      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(66, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
+      seen[58] = seen[58] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       R.started_node = h0_1 % 16 >= 8 and v_node_alias or C.node_alias changed = true
       R.started_bitmap = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias changed = true
@@ -4154,7 +4967,7 @@ stream_main.states = {
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_start_flags end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_COMPLETE  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
@@ -4191,7 +5004,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(47, q, end_bitmap_alias, 0)
+        local t = open(59, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4221,13 +5034,13 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(61, "Error: block device name is not set") end
-      seen[47] = seen[47] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
+      seen[59] = seen[59] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_bitmap_alias end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:128)
@@ -4241,7 +5054,7 @@ stream_main.states = {
       if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 end
       local p3 = u64(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12)
       if not (p3 > 0x2800) then break end
-      do return fault(64, q, "Bitmap migration stream buffer allocation request is too large") end
+      do return fault(67, q, "Bitmap migration stream buffer allocation request is too large") end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_BITS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
     repeat
@@ -4291,7 +5104,7 @@ stream_main.states = {
       end
       local end_size = end_sectors + n_size
       if want then
-        local t = open(48, q, end_size, h0_1 % 4 < 2 and v_size or 0)
+        local t = open(60, q, end_size, h0_1 % 4 < 2 and v_size or 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4329,15 +5142,15 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(61, "Error: block device name is not set") end
-      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(65, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
-      seen[48] = seen[48] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
+      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(68, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      seen[60] = seen[60] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_size end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:130)
@@ -4374,7 +5187,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(49, q, end_bitmap_alias, 0)
+        local t = open(61, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4401,11 +5214,11 @@ stream_main.states = {
           end
         end
       end
-      seen[49] = seen[49] + 1
+      seen[61] = seen[61] + 1
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_bitmap_alias end
     until true
     -- Dirty bitmap chunk  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:131)
@@ -4441,7 +5254,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(50, q, end_bitmap_alias, 0)
+        local t = open(62, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4468,16 +5281,16 @@ stream_main.states = {
           end
         end
       end
-      seen[50] = seen[50] + 1
+      seen[62] = seen[62] + 1
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 22
+      state = 25
       do return q + end_bitmap_alias end
     until true
   end,
   -- dirty_bitmap_next: A chunk is complete.
-  [22] = function(s, q, m)
+  [25] = function(s, q, m)
     -- go on  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:180)
     repeat
       if not (R.eos ~= 0) then break end
@@ -4485,11 +5298,11 @@ stream_main.states = {
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:181)
-    state = 20
+    state = 23
     return q
   end,
   -- block: A block section: records.
-  [23] = function(s, q, m)
+  [26] = function(s, q, m)
     if q + 7 > m then return nil, 8 end
     local h6_2 = u16(s, q + 6)
     local h4_4 = u32(s, q + 4)
@@ -4500,7 +5313,7 @@ stream_main.states = {
       if q + 8 > m then return nil, 9 end
       local p1 = byte(s, q + 8)
       if not (p1 == 0) then break end
-      do return fault(66, q, "Error unknown block device ") end
+      do return fault(69, q, "Error unknown block device ") end
     until true
     -- BLK_MIG_FLAG_ZERO_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:31)
     repeat
@@ -4514,7 +5327,7 @@ stream_main.states = {
       local v_device = sub(s, q + 9, q + 9 + w1 - 1)
       local end_device = 9 + w1
       if want then
-        local t = open(51, q, end_device, 0)
+        local t = open(63, q, end_device, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
@@ -4530,10 +5343,10 @@ stream_main.states = {
           t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0)))
         end
       end
-      seen[51] = seen[51] + 1
+      seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
       R.eos = v_flags % 4 - v_flags % 2 changed = true
-      state = 24
+      state = 27
       do return q + end_device end
     until true
     -- BLK_MIG_FLAG_DEVICE_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:32)
@@ -4547,7 +5360,7 @@ stream_main.states = {
       local v_device = sub(s, q + 9, q + 9 + w1 - 1)
       local end_device = 9 + w1
       if want then
-        local t = open(52, q, end_device, 0x100000)
+        local t = open(64, q, end_device, 0x100000)
         if t then
           local low = u32(s, q + 4)
           t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
@@ -4564,11 +5377,11 @@ stream_main.states = {
           t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0)))
         end
       end
-      seen[52] = seen[52] + 1
+      seen[64] = seen[64] + 1
       if infos < MAX_INFOS then inform(format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
       pass_over(q + end_device, 0x100000, f.block_data)
       R.eos = v_flags % 4 - v_flags % 2 changed = true
-      state = 24
+      state = 27
       do return q + end_device end
     until true
     -- BLK_MIG_FLAG_PROGRESS  (dissector/protocols/qemu_migration/stream_block.py:33)
@@ -4577,7 +5390,7 @@ stream_main.states = {
       local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % 512)
       local v_flags = h4_4 % 512
       if want then
-        local t = open(53, q, 8, 0)
+        local t = open(65, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.block_progress_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
@@ -4591,9 +5404,9 @@ stream_main.states = {
           t:add(f.block_progress, wide(floor(v_addr / 512))):set_generated()
         end
       end
-      seen[53] = seen[53] + 1
+      seen[65] = seen[65] + 1
       R.eos = v_flags % 4 - v_flags % 2 changed = true
-      state = 24
+      state = 27
       do return q + 8 end
     until true
     -- BLK_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_block.py:39)
@@ -4601,7 +5414,7 @@ stream_main.states = {
       if not (h6_2 % 512 % 4 >= 2) then break end
       local v_flags = h4_4 % 512
       if want then
-        local t = open(54, q, 8, 0)
+        local t = open(66, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
@@ -4614,16 +5427,16 @@ stream_main.states = {
           end
         end
       end
-      seen[54] = seen[54] + 1
+      seen[66] = seen[66] + 1
       R.eos = v_flags % 4 - v_flags % 2 changed = true
-      state = 24
+      state = 27
       do return q + 8 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_block.py:40)
-    return fault(67, q, format("Unknown block migration flags: 0x%s", hex(h6_2 % 512, 0)))
+    return fault(70, q, format("Unknown block migration flags: 0x%s", hex(h6_2 % 512, 0)))
   end,
   -- block_next: A record is complete.
-  [24] = function(s, q, m)
+  [27] = function(s, q, m)
     -- go on  (dissector/protocols/qemu_migration/stream_block.py:46)
     repeat
       if not (R.eos ~= 0) then break end
@@ -4631,11 +5444,11 @@ stream_main.states = {
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_block.py:47)
-    state = 23
+    state = 26
     return q
   end,
   -- skeys: The storage keys of an s390x guest.
-  [25] = function(s, q, m)
+  [28] = function(s, q, m)
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
@@ -4645,7 +5458,7 @@ stream_main.states = {
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
       if not (p1 >= 0x100000) then break end
-      do return fault(68, q, "S390_SET_KEYS error -22") end
+      do return fault(71, q, "S390_SET_KEYS error -22") end
     until true
     -- S390_SKEYS_SAVE_FLAG_SKEYS  (dissector/protocols/qemu_migration/stream_s390.py:32)
     repeat
@@ -4655,7 +5468,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w1 = u64(s, q + 8)
       if want then
-        local t = open(55, q, 16, w1)
+        local t = open(67, q, 16, w1)
         if t then
           local low = u32(s, q + 4)
           t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4670,10 +5483,10 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1)))
         end
       end
-      seen[55] = seen[55] + 1
+      seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
       pass_over(q + 16, w1, f.skeys_keys)
-      state = 25
+      state = 28
       do return q + 16 end
     until true
     -- S390_SKEYS_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:33)
@@ -4681,7 +5494,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 1) then break end
       if want then
-        local t = open(56, q, 8, 0)
+        local t = open(68, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4693,7 +5506,7 @@ stream_main.states = {
           end
         end
       end
-      seen[56] = seen[56] + 1
+      seen[68] = seen[68] + 1
       state = 13
       do return q + 8 end
     until true
@@ -4702,7 +5515,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 4) then break end
       if want then
-        local t = open(57, q, 8, 0)
+        local t = open(69, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4714,16 +5527,16 @@ stream_main.states = {
           end
         end
       end
-      report(69, "Storage key data is incomplete")
-      seen[57] = seen[57] + 1
+      report(72, "Storage key data is incomplete")
+      seen[69] = seen[69] + 1
       state = 13
       do return q + 8 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_s390.py:35)
-    return fault(70, q, format("Unexpected storage key flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(73, q, format("Unexpected storage key flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- stattrib: The storage attributes of an s390x guest.
-  [26] = function(s, q, m)
+  [29] = function(s, q, m)
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
@@ -4733,7 +5546,7 @@ stream_main.states = {
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
       if not (p1 >= 0x100000) then break end
-      do return fault(71, q, "cmma_load could not allocate memory") end
+      do return fault(74, q, "cmma_load could not allocate memory") end
     until true
     -- STATTR_FLAG_MORE  (dissector/protocols/qemu_migration/stream_s390.py:42)
     repeat
@@ -4743,7 +5556,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w1 = u64(s, q + 8)
       if want then
-        local t = open(58, q, 16, w1)
+        local t = open(70, q, 16, w1)
         if t then
           local low = u32(s, q + 4)
           t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4759,10 +5572,10 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1)))
         end
       end
-      seen[58] = seen[58] + 1
+      seen[70] = seen[70] + 1
       if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
       pass_over(q + 16, w1, f.stattrib_values)
-      state = 26
+      state = 29
       do return q + 16 end
     until true
     -- STATTR_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:43)
@@ -4770,7 +5583,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 1) then break end
       if want then
-        local t = open(59, q, 8, 0)
+        local t = open(71, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4783,7 +5596,7 @@ stream_main.states = {
           end
         end
       end
-      seen[59] = seen[59] + 1
+      seen[71] = seen[71] + 1
       state = 13
       do return q + 8 end
     until true
@@ -4792,7 +5605,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 8) then break end
       if want then
-        local t = open(60, q, 8, 0)
+        local t = open(72, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4805,8 +5618,8 @@ stream_main.states = {
           end
         end
       end
-      seen[60] = seen[60] + 1
-      state = 26
+      seen[72] = seen[72] + 1
+      state = 29
       do return q + 8 end
     until true
     -- STATTR_FLAG_ERROR  (dissector/protocols/qemu_migration/stream_s390.py:45)
@@ -4814,7 +5627,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 4) then break end
       if want then
-        local t = open(61, q, 8, 0)
+        local t = open(73, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -4827,48 +5640,48 @@ stream_main.states = {
           end
         end
       end
-      report(72, "Storage attributes data is incomplete")
-      seen[61] = seen[61] + 1
+      report(75, "Storage attributes data is incomplete")
+      seen[73] = seen[73] + 1
       state = 13
       do return q + 8 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_s390.py:46)
-    return fault(73, q, format("Unexpected storage attribute flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(76, q, format("Unexpected storage attribute flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- htab: The hash page table of a pseries guest.
-  [27] = function(s, q, m)
+  [30] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- Hash page table entries  (dissector/protocols/qemu_migration/stream_htab.py:34)
     repeat
       if not (h0_4 == 0) then break end
       if want then
-        local t = open(62, q, 4, 0)
+        local t = open(74, q, 4, 0)
         if t then
           t:add(f.htab_section_hdr, range(q, 4))
         end
       end
-      seen[62] = seen[62] + 1
-      state = 28
+      seen[74] = seen[74] + 1
+      state = 31
       do return q + 4 end
     until true
     -- Hash page table  (dissector/protocols/qemu_migration/stream_htab.py:35)
     if want then
-      local t = open(63, q, 4, 0)
+      local t = open(75, q, 4, 0)
       if t then
         t:add(f.htab_shift, range(q, 4))
         t:append_text(", " .. format("htab_shift %s", dec(h0_4)))
       end
     end
-    if not (h0_4 == 0xffffffff or h0_4 == 18 or h0_4 == 19 or h0_4 == 20 or h0_4 == 21 or h0_4 == 22 or h0_4 == 23 or h0_4 == 24 or h0_4 == 25 or h0_4 == 26 or h0_4 == 27 or h0_4 == 28 or h0_4 == 29 or h0_4 == 30 or h0_4 == 31 or h0_4 == 32 or h0_4 == 33 or h0_4 == 34 or h0_4 == 35 or h0_4 == 36 or h0_4 == 37 or h0_4 == 38 or h0_4 == 39 or h0_4 == 40 or h0_4 == 41 or h0_4 == 42 or h0_4 == 43 or h0_4 == 44 or h0_4 == 45 or h0_4 == 46) then report(74, format("a hash page table of 1 << %s octets: no machine has one", dec(h0_4))) end
-    seen[63] = seen[63] + 1
+    if not (h0_4 == 0xffffffff or h0_4 == 18 or h0_4 == 19 or h0_4 == 20 or h0_4 == 21 or h0_4 == 22 or h0_4 == 23 or h0_4 == 24 or h0_4 == 25 or h0_4 == 26 or h0_4 == 27 or h0_4 == 28 or h0_4 == 29 or h0_4 == 30 or h0_4 == 31 or h0_4 == 32 or h0_4 == 33 or h0_4 == 34 or h0_4 == 35 or h0_4 == 36 or h0_4 == 37 or h0_4 == 38 or h0_4 == 39 or h0_4 == 40 or h0_4 == 41 or h0_4 == 42 or h0_4 == 43 or h0_4 == 44 or h0_4 == 45 or h0_4 == 46) then report(77, format("a hash page table of 1 << %s octets: no machine has one", dec(h0_4))) end
+    seen[75] = seen[75] + 1
     if infos < MAX_INFOS then inform(format("htab_shift %s", dec(h0_4))) end
     C.htab_shift = h0_4 shared_changed = true
     state = 13
     return q + 4
   end,
   -- htab_groups: Entries of the hash page table, in groups.
-  [28] = function(s, q, m)
+  [31] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- Hash page table end  (dissector/protocols/qemu_migration/stream_htab.py:47)
@@ -4878,12 +5691,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0) then break end
       if want then
-        local t = open(64, q, 8, 0)
+        local t = open(76, q, 8, 0)
         if t then
           t:add(f.htab_end, range(q, 8))
         end
       end
-      seen[64] = seen[64] + 1
+      seen[76] = seen[76] + 1
       state = 13
       do return q + 8 end
     until true
@@ -4894,7 +5707,7 @@ stream_main.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u16(s, q + 6)
       if want then
-        local t = open(65, q, 8, w1 * 16)
+        local t = open(77, q, 8, w1 * 16)
         if t then
           t:add(f.htab_index, range(q, 4))
           t:add(f.htab_n_valid, range(q + 4, 2))
@@ -4903,16 +5716,16 @@ stream_main.states = {
           t:append_text(", " .. format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2)))
         end
       end
-      if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(75, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
-      seen[65] = seen[65] + 1
+      if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(78, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
+      seen[77] = seen[77] + 1
       if infos < MAX_INFOS then inform(format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2))) end
       pass_over(q + 8, w1 * 16, f.htab_entries)
-      state = 28
+      state = 31
       do return q + 8 end
     until true
   end,
   -- vfio: The section of a VFIO device: records.
-  [29] = function(s, q, m)
+  [32] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:65)
@@ -4926,7 +5739,7 @@ stream_main.states = {
       if not (p2 >= 0x100000) then break end
       if q + 15 > m then return nil, 16 end
       local p3 = u32(s, q + 12)
-      do return fault(76, q, format("0x%s%s octets of device state: more than there can be", hex(p2, 0), hex(p3, 8))) end
+      do return fault(79, q, format("0x%s%s octets of device state: more than there can be", hex(p2, 0), hex(p3, 8))) end
     until true
     -- VFIO_MIG_FLAG_DEV_DATA_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:66)
     repeat
@@ -4937,7 +5750,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w3 = u64(s, q + 8)
       if want then
-        local t = open(66, q, 16, w3)
+        local t = open(78, q, 16, w3)
         if t then
           t:add(f.vfio_tag, range(q, 8))
           t:add(f.vfio_size, range(q + 8, 8))
@@ -4945,10 +5758,10 @@ stream_main.states = {
           t:append_text(", " .. format("data %s B", dec(w3)))
         end
       end
-      seen[66] = seen[66] + 1
+      seen[78] = seen[78] + 1
       if infos < MAX_INFOS then inform(format("data %s B", dec(w3))) end
       pass_over(q + 16, w3, f.vfio_data)
-      state = 29
+      state = 32
       do return q + 16 end
     until true
     -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -4958,12 +5771,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100001) then break end
       if want then
-        local t = open(67, q, 8, 0)
+        local t = open(79, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[67] = seen[67] + 1
+      seen[79] = seen[79] + 1
       state = 13
       do return q + 8 end
     until true
@@ -4974,12 +5787,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100005) then break end
       if want then
-        local t = open(68, q, 8, 0)
+        local t = open(80, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[68] = seen[68] + 1
+      seen[80] = seen[80] + 1
       state = 13
       do return q + 8 end
     until true
@@ -4990,13 +5803,13 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100003) then break end
       if want then
-        local t = open(69, q, 8, 0)
+        local t = open(81, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[69] = seen[69] + 1
-      state = 30
+      seen[81] = seen[81] + 1
+      state = 33
       do return q + 8 end
     until true
     -- VFIO_MIG_FLAG_DEV_CONFIG_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -5006,13 +5819,13 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100002) then break end
       if want then
-        local t = open(70, q, 8, 0)
+        local t = open(82, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[70] = seen[70] + 1
-      state = 31
+      seen[82] = seen[82] + 1
+      state = 34
       do return q + 8 end
     until true
     -- VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -5022,12 +5835,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100006) then break end
       if want then
-        local t = open(71, q, 8, 0)
+        local t = open(83, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[71] = seen[71] + 1
+      seen[83] = seen[83] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5036,17 +5849,17 @@ stream_main.states = {
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(77, q, format("Unknown tag 0x%s", hex(p1, 0))) end
+      do return fault(80, q, format("Unknown tag 0x%s", hex(p1, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(77, q, format("Unknown tag 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(80, q, format("Unknown tag 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
   -- vfio_setup: Behind DEV_SETUP_STATE.
-  [30] = function(s, q, m)
+  [33] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -5056,12 +5869,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100001) then break end
       if want then
-        local t = open(67, q, 8, 0)
+        local t = open(79, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[67] = seen[67] + 1
+      seen[79] = seen[79] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5070,23 +5883,23 @@ stream_main.states = {
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(78, q, format("SETUP STATE: EOS not found 0x%s", hex(p1, 0))) end
+      do return fault(81, q, format("SETUP STATE: EOS not found 0x%s", hex(p1, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(78, q, format("SETUP STATE: EOS not found 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(81, q, format("SETUP STATE: EOS not found 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
   -- vfio_config: Behind DEV_CONFIG_STATE: up to END_OF_STATE.
-  [31] = function(s, q, m)
+  [34] = function(s, q, m)
     -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:85)
-    R.body_at = spos + q - 1 changed = true state = 38
+    R.body_at = spos + q - 1 changed = true state = 41
     return q
   end,
   -- vfio_config_end: Behind the configuration.
-  [32] = function(s, q, m)
+  [35] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -5096,12 +5909,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100001) then break end
       if want then
-        local t = open(67, q, 8, 0)
+        local t = open(79, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[67] = seen[67] + 1
+      seen[79] = seen[79] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5110,17 +5923,17 @@ stream_main.states = {
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(79, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
+      do return fault(82, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(79, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(82, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
   -- slirp: The state of libslirp: sockets, then the rest.
-  [33] = function(s, q, m)
+  [36] = function(s, q, m)
     if q > m then return nil, 1 end
     local h0_1 = byte(s, q)
     -- slirp  (dissector/protocols/qemu_migration/stream_slirp.py:36)
@@ -5128,15 +5941,15 @@ stream_main.states = {
       if not (h0_1 == 0) then break end
       if q + 2 > m then return nil, 3 end
       if want then
-        local t = open(73, q, 3, 0)
+        local t = open(85, q, 3, 0)
         if t then
           t:add(f.slirp_follows, range(q, 1))
           t:add(f.slirp_ip_id, range(q + 1, 2))
         end
       end
-      seen[73] = seen[73] + 1
+      seen[85] = seen[85] + 1
       R.slirp_left = 16 changed = true
-      state = 35
+      state = 38
       do return q + 3 end
     until true
     -- slirp-socket  (dissector/protocols/qemu_migration/stream_slirp.py:37)
@@ -5186,7 +5999,7 @@ stream_main.states = {
       if q + end_so_type + 4 - 1 > m then return nil, end_so_type + 4 end
       local end_so_state = end_so_type + 4
       if want then
-        local t = open(74, q, end_so_state, 0)
+        local t = open(86, q, end_so_state, 0)
         if t then
           t:add(f.slirp_follows, range(q, 1))
           t:add(f.slirp_so_urgc, range(q + 1, 4))
@@ -5210,16 +6023,16 @@ stream_main.states = {
           t:add(f.slirp_so_state, range(q + end_so_type, 4))
         end
       end
-      if not (w2 == 2 or w2 == 10 or w2 == 23 or w2 == 28) then report(80, format("invalid ss_family type %s", hex(w2, 0))) end
-      if not (w4 == 2 or w4 == 10 or w4 == 23 or w4 == 28) then report(80, format("invalid ss_family type %s", hex(w4, 0))) end
-      seen[74] = seen[74] + 1
+      if not (w2 == 2 or w2 == 10 or w2 == 23 or w2 == 28) then report(83, format("invalid ss_family type %s", hex(w2, 0))) end
+      if not (w4 == 2 or w4 == 10 or w4 == 23 or w4 == 28) then report(83, format("invalid ss_family type %s", hex(w4, 0))) end
+      seen[86] = seen[86] + 1
       R.slirp_left = 2 changed = true
-      state = 34
+      state = 37
       do return q + end_so_state end
     until true
   end,
   -- slirp_buffers: The buffers of a socket, and its TCP control block.
-  [34] = function(s, q, m)
+  [37] = function(s, q, m)
     -- slirp-sbuf  (dissector/protocols/qemu_migration/stream_slirp.py:43)
     repeat
       if not (R.slirp_left > 0) then break end
@@ -5231,7 +6044,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w4 = u32(s, q + 12)
       if want then
-        local t = open(75, q, 16, w2)
+        local t = open(87, q, 16, w2)
         if t then
           t:add(f.slirp_sb_cc, range(q, 4))
           t:add(f.slirp_sb_datalen, range(q + 4, 4))
@@ -5240,11 +6053,11 @@ stream_main.states = {
           show_payload(t, f.slirp_sb_data, q + 16, w2)
         end
       end
-      if w3 >= w2 or w4 >= w2 then report(81, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
-      seen[75] = seen[75] + 1
+      if w3 >= w2 or w4 >= w2 then report(84, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
+      seen[87] = seen[87] + 1
       pass_over(q + 16, w2, f.slirp_sb_data)
       R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
-      state = 34
+      state = 37
       do return q + 16 end
     until true
     -- slirp-tcp  (dissector/protocols/qemu_migration/stream_slirp.py:44)
@@ -5293,7 +6106,7 @@ stream_main.states = {
       if q + 114 > m then return nil, 115 end
       if q + 118 > m then return nil, 119 end
       if want then
-        local t = open(76, q, 119, 0)
+        local t = open(88, q, 119, 0)
         if t then
           t:add(f.slirp_t_state, range(q, 2))
           t:add(f.slirp_t_timer0, range(q + 2, 2))
@@ -5340,28 +6153,28 @@ stream_main.states = {
           t:add(f.slirp_last_ack_sent, range(q + 115, 4))
         end
       end
-      seen[76] = seen[76] + 1
-      state = 33
+      seen[88] = seen[88] + 1
+      state = 36
       do return q + 119 end
     until true
   end,
   -- slirp_bootp: Leases.
-  [35] = function(s, q, m)
+  [38] = function(s, q, m)
     -- slirp_bootpclient  (dissector/protocols/qemu_migration/stream_slirp.py:50)
     repeat
       if not (R.slirp_left > 0) then break end
       if q + 1 > m then return nil, 2 end
       if q + 7 > m then return nil, 8 end
       if want then
-        local t = open(77, q, 8, 0)
+        local t = open(89, q, 8, 0)
         if t then
           t:add(f.slirp_allocated, range(q, 2))
           t:add(f.slirp_macaddr, range(q + 2, 6))
         end
       end
-      seen[77] = seen[77] + 1
+      seen[89] = seen[89] + 1
       R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
-      state = 35
+      state = 38
       do return q + 8 end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_slirp.py:51)
@@ -5371,20 +6184,7 @@ stream_main.states = {
 }
 
 stream_main.bodies = {
-  [36] = function(q, n)
-    if n > 0 then
-      if want then
-        local t = open_body(25, q, n)
-        if t then
-          if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
-        end
-      end
-      seen[25] = seen[25] + 1
-      if infos < MAX_INFOS then inform(format("%s", text(R.section_name))) end
-    end
-    state = 13
-  end,
-  [37] = function(q, n)
+  [39] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(26, q, n)
@@ -5395,22 +6195,35 @@ stream_main.bodies = {
       seen[26] = seen[26] + 1
       if infos < MAX_INFOS then inform(format("%s", text(R.section_name))) end
     end
-    state = 7
+    state = 13
   end,
-  [38] = function(q, n)
+  [40] = function(q, n)
     if n > 0 then
       if want then
-        local t = open_body(72, q, n)
+        local t = open_body(27, q, n)
+        if t then
+          if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
+        end
+      end
+      seen[27] = seen[27] + 1
+      if infos < MAX_INFOS then inform(format("%s", text(R.section_name))) end
+    end
+    state = 7
+  end,
+  [41] = function(q, n)
+    if n > 0 then
+      if want then
+        local t = open_body(84, q, n)
         if t then
         end
       end
-      seen[72] = seen[72] + 1
+      seen[84] = seen[84] + 1
     end
-    state = 32
+    state = 35
   end,
 }
 stream_main.scans = {
-  [36] = {
+  [39] = {
     offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -5450,7 +6263,7 @@ stream_main.scans = {
         end
         c13 = c12
       end
-      local c30 = true
+      local c35 = true
       if not c13 then
         local c17 = false
         if p3 == 8 then
@@ -5463,7 +6276,7 @@ stream_main.scans = {
           end
           c17 = c16
         end
-        local c29 = true
+        local c34 = true
         if not c17 then
           local c20 = false
           if p3 == 2 or p3 == 3 then
@@ -5475,7 +6288,7 @@ stream_main.scans = {
             end
             c20 = c19
           end
-          local c28 = true
+          local c33 = true
           if not c20 then
             local c27 = false
             if p3 == 0 then
@@ -5501,18 +6314,36 @@ stream_main.scans = {
               end
               c27 = c26
             end
-            c28 = c27 or p3 == 0 and R.package == 1 and R.checkpoint == 1
+            local c32 = true
+            if not c27 then
+              local c31 = true
+              if not (p3 == 0 and R.package == 1 and R.checkpoint == 1) then
+                local c30 = false
+                if C.dialect > 1 then
+                  local c29 = false
+                  if p3 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                    if q + 9 > m then return nil, 10 end
+                    local p28 = u32(s, q + 6)
+                    c29 = p28 == 0x10000 or p28 == 0x20004 or p28 == 0x30004 or p28 == 0x140010 or p28 == 0x150000 or p28 == 0x160000 or p28 == 0x170000 or p28 == 0x170001 or p28 == 0x180001
+                  end
+                  c30 = c29
+                end
+                c31 = c30
+              end
+              c32 = c31
+            end
+            c33 = c32
           end
-          c29 = c28
+          c34 = c33
         end
-        c30 = c29
+        c35 = c34
       end
-      if not (c30) then return false end
+      if not (c35) then return false end
       return true
     end,
   },
-  [37] = {
-    offset = 0, octets = "[\000\001\002\003\004\008]", window = 512,
+  [40] = {
+    offset = 0, octets = "[\000\001\002\003\004\008\006\007]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -5545,7 +6376,7 @@ stream_main.scans = {
         end
         c11 = c10
       end
-      local c28 = true
+      local c33 = true
       if not c11 then
         local c15 = false
         if p1 == 8 then
@@ -5558,7 +6389,7 @@ stream_main.scans = {
           end
           c15 = c14
         end
-        local c27 = true
+        local c32 = true
         if not c15 then
           local c18 = false
           if p1 == 2 or p1 == 3 then
@@ -5570,7 +6401,7 @@ stream_main.scans = {
             end
             c18 = c17
           end
-          local c26 = true
+          local c31 = true
           if not c18 then
             local c25 = false
             if p1 == 0 then
@@ -5596,17 +6427,35 @@ stream_main.scans = {
               end
               c25 = c24
             end
-            c26 = c25 or p1 == 0 and R.package == 1 and R.checkpoint == 1
+            local c30 = true
+            if not c25 then
+              local c29 = true
+              if not (p1 == 0 and R.package == 1 and R.checkpoint == 1) then
+                local c28 = false
+                if C.dialect > 1 then
+                  local c27 = false
+                  if p1 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                    if q + 4 > m then return nil, 5 end
+                    local p26 = u32(s, q + 1)
+                    c27 = p26 == 0x10000 or p26 == 0x20004 or p26 == 0x30004 or p26 == 0x140010 or p26 == 0x150000 or p26 == 0x160000 or p26 == 0x170000 or p26 == 0x170001 or p26 == 0x180001
+                  end
+                  c28 = c27
+                end
+                c29 = c28
+              end
+              c30 = c29
+            end
+            c31 = c30
           end
-          c27 = c26
+          c32 = c31
         end
-        c28 = c27
+        c33 = c32
       end
-      if not (c28) then return false end
+      if not (c33) then return false end
       return true
     end,
   },
-  [38] = {
+  [41] = {
     offset = 0, octets = "[\255]", window = 520,
     accept = function(s, q, m)
       if q + 3 > m then return nil, 4 end
@@ -5615,15 +6464,15 @@ stream_main.scans = {
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
       if not (p2 == 0xef100001) then return false end
-      local c35 = false
+      local c40 = false
       if C.footers ~= 2 then
         if q + 8 > m then return nil, 9 end
         local p3 = byte(s, q + 8)
-        local c34 = false
+        local c39 = false
         if p3 == 126 then
           if q + 12 > m then return nil, 13 end
           local p4 = u32(s, q + 9)
-          local c33 = false
+          local c38 = false
           if p4 == R.section then
             if q + 13 > m then return nil, 14 end
             local p5 = byte(s, q + 13)
@@ -5656,7 +6505,7 @@ stream_main.scans = {
               end
               c15 = c14
             end
-            local c32 = true
+            local c37 = true
             if not c15 then
               local c19 = false
               if p5 == 8 then
@@ -5669,7 +6518,7 @@ stream_main.scans = {
                 end
                 c19 = c18
               end
-              local c31 = true
+              local c36 = true
               if not c19 then
                 local c22 = false
                 if p5 == 2 or p5 == 3 then
@@ -5681,7 +6530,7 @@ stream_main.scans = {
                   end
                   c22 = c21
                 end
-                local c30 = true
+                local c35 = true
                 if not c22 then
                   local c29 = false
                   if p5 == 0 then
@@ -5707,115 +6556,151 @@ stream_main.scans = {
                     end
                     c29 = c28
                   end
-                  c30 = c29 or p5 == 0 and R.package == 1 and R.checkpoint == 1
+                  local c34 = true
+                  if not c29 then
+                    local c33 = true
+                    if not (p5 == 0 and R.package == 1 and R.checkpoint == 1) then
+                      local c32 = false
+                      if C.dialect > 1 then
+                        local c31 = false
+                        if p5 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                          if q + 17 > m then return nil, 18 end
+                          local p30 = u32(s, q + 14)
+                          c31 = p30 == 0x10000 or p30 == 0x20004 or p30 == 0x30004 or p30 == 0x140010 or p30 == 0x150000 or p30 == 0x160000 or p30 == 0x170000 or p30 == 0x170001 or p30 == 0x180001
+                        end
+                        c32 = c31
+                      end
+                      c33 = c32
+                    end
+                    c34 = c33
+                  end
+                  c35 = c34
                 end
-                c31 = c30
+                c36 = c35
               end
-              c32 = c31
+              c37 = c36
             end
-            c33 = c32
+            c38 = c37
           end
-          c34 = c33
+          c39 = c38
         end
-        c35 = c34
+        c40 = c39
       end
-      local c65 = true
-      if not c35 then
-        local c64 = false
+      local c75 = true
+      if not c40 then
+        local c74 = false
         if C.footers ~= 1 then
           if q + 8 > m then return nil, 9 end
-          local p36 = byte(s, q + 8)
-          local c46 = false
-          if p36 == 4 or p36 == 1 and R.package == 0 then
+          local p41 = byte(s, q + 8)
+          local c51 = false
+          if p41 == 4 or p41 == 1 and R.package == 0 then
             if q + 13 > m then return nil, 14 end
-            local p37 = byte(s, q + 13)
-            local c45 = false
-            if p37 > 0 then
-              if q + 14 + p37 - 1 > m then return nil, 14 + p37 end
-              local p38 = sub(s, q + 14, q + 14 + p37 - 1)
-              local c44 = false
-              if printable(p38) then
-                if q + p37 + 14 + 4 - 1 > m then return nil, p37 + 14 + 4 end
-                local p39 = u32(s, q + p37 + 14)
-                local c43 = false
-                if p39 < 0x10000 then
-                  if q + p37 + 18 + 4 - 1 > m then return nil, p37 + 18 + 4 end
-                  local p40 = u32(s, q + p37 + 18)
-                  local c42 = false
-                  if p40 < 256 then
-                    local p41 = u32(s, q + 9)
-                    c42 = (recall(C.sections, p41) or "") == "" or (recall(C.sections, p41) or "") == p38
-                  end
-                  c43 = c42
-                end
-                c44 = c43
-              end
-              c45 = c44
-            end
-            c46 = c45
-          end
-          local c63 = true
-          if not c46 then
+            local p42 = byte(s, q + 13)
             local c50 = false
-            if p36 == 8 then
-              if q + 12 > m then return nil, 13 end
-              local p47 = u32(s, q + 9)
-              local c49 = true
-              if not (p47 == 0x10000 or p47 == 0x20004 or p47 == 0x40000 or p47 == 0x50000 or p47 == 0x70004 or p47 == 0x80000 or p47 == 0x90000 or p47 == 0xb0000 or p47 == 0x30000 or p47 == 0x30010) then
-                local p48 = u16(s, q + 9)
-                c49 = p48 == 6 or p48 == 10
+            if p42 > 0 then
+              if q + 14 + p42 - 1 > m then return nil, 14 + p42 end
+              local p43 = sub(s, q + 14, q + 14 + p42 - 1)
+              local c49 = false
+              if printable(p43) then
+                if q + p42 + 14 + 4 - 1 > m then return nil, p42 + 14 + 4 end
+                local p44 = u32(s, q + p42 + 14)
+                local c48 = false
+                if p44 < 0x10000 then
+                  if q + p42 + 18 + 4 - 1 > m then return nil, p42 + 18 + 4 end
+                  local p45 = u32(s, q + p42 + 18)
+                  local c47 = false
+                  if p45 < 256 then
+                    local p46 = u32(s, q + 9)
+                    c47 = (recall(C.sections, p46) or "") == "" or (recall(C.sections, p46) or "") == p43
+                  end
+                  c48 = c47
+                end
+                c49 = c48
               end
               c50 = c49
             end
-            local c62 = true
-            if not c50 then
-              local c53 = false
-              if p36 == 2 or p36 == 3 then
-                local c52 = false
+            c51 = c50
+          end
+          local c73 = true
+          if not c51 then
+            local c55 = false
+            if p41 == 8 then
+              if q + 12 > m then return nil, 13 end
+              local p52 = u32(s, q + 9)
+              local c54 = true
+              if not (p52 == 0x10000 or p52 == 0x20004 or p52 == 0x40000 or p52 == 0x50000 or p52 == 0x70004 or p52 == 0x80000 or p52 == 0x90000 or p52 == 0xb0000 or p52 == 0x30000 or p52 == 0x30010) then
+                local p53 = u16(s, q + 9)
+                c54 = p53 == 6 or p53 == 10
+              end
+              c55 = c54
+            end
+            local c72 = true
+            if not c55 then
+              local c58 = false
+              if p41 == 2 or p41 == 3 then
+                local c57 = false
                 if R.package == 0 then
                   if q + 12 > m then return nil, 13 end
-                  local p51 = u32(s, q + 9)
-                  c52 = (recall(C.sections, p51) or "") ~= ""
+                  local p56 = u32(s, q + 9)
+                  c57 = (recall(C.sections, p56) or "") ~= ""
                 end
-                c53 = c52
+                c58 = c57
               end
-              local c61 = true
-              if not c53 then
-                local c60 = false
-                if p36 == 0 then
-                  local c59 = false
+              local c71 = true
+              if not c58 then
+                local c65 = false
+                if p41 == 0 then
+                  local c64 = false
                   if R.package == 0 then
-                    local c58 = true
+                    local c63 = true
                     if R.checkpoint ~= 1 then
-                      local c57 = true
+                      local c62 = true
                       if C.postcopy ~= 4 then
                         if q + 9 > m then return nil, 10 end
-                        local p54 = byte(s, q + 9)
-                        local c56 = false
-                        if p54 == 6 then
+                        local p59 = byte(s, q + 9)
+                        local c61 = false
+                        if p59 == 6 then
                           if q + 14 > m then return nil, 15 end
-                          local p55 = byte(s, q + 14)
-                          c56 = p55 == 123
+                          local p60 = byte(s, q + 14)
+                          c61 = p60 == 123
                         end
-                        c57 = c56
+                        c62 = c61
                       end
-                      c58 = c57
+                      c63 = c62
                     end
-                    c59 = c58
+                    c64 = c63
                   end
-                  c60 = c59
+                  c65 = c64
                 end
-                c61 = c60 or p36 == 0 and R.package == 1 and R.checkpoint == 1
+                local c70 = true
+                if not c65 then
+                  local c69 = true
+                  if not (p41 == 0 and R.package == 1 and R.checkpoint == 1) then
+                    local c68 = false
+                    if C.dialect > 1 then
+                      local c67 = false
+                      if p41 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                        if q + 12 > m then return nil, 13 end
+                        local p66 = u32(s, q + 9)
+                        c67 = p66 == 0x10000 or p66 == 0x20004 or p66 == 0x30004 or p66 == 0x140010 or p66 == 0x150000 or p66 == 0x160000 or p66 == 0x170000 or p66 == 0x170001 or p66 == 0x180001
+                      end
+                      c68 = c67
+                    end
+                    c69 = c68
+                  end
+                  c70 = c69
+                end
+                c71 = c70
               end
-              c62 = c61
+              c72 = c71
             end
-            c63 = c62
+            c73 = c72
           end
-          c64 = c63
+          c74 = c73
         end
-        c65 = c64
+        c75 = c74
       end
-      if not (c65) then return false end
+      if not (c75) then return false end
       return true
     end,
   },
@@ -5829,7 +6714,7 @@ stream_main.resync = {
       if not (p1 == 126) then return false end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      local c31 = false
+      local c36 = false
       if (recall(C.sections, p2) or "") ~= "" then
         if q + 5 > m then return nil, 6 end
         local p3 = byte(s, q + 5)
@@ -5862,7 +6747,7 @@ stream_main.resync = {
           end
           c13 = c12
         end
-        local c30 = true
+        local c35 = true
         if not c13 then
           local c17 = false
           if p3 == 8 then
@@ -5875,7 +6760,7 @@ stream_main.resync = {
             end
             c17 = c16
           end
-          local c29 = true
+          local c34 = true
           if not c17 then
             local c20 = false
             if p3 == 2 or p3 == 3 then
@@ -5887,7 +6772,7 @@ stream_main.resync = {
               end
               c20 = c19
             end
-            local c28 = true
+            local c33 = true
             if not c20 then
               local c27 = false
               if p3 == 0 then
@@ -5913,54 +6798,72 @@ stream_main.resync = {
                 end
                 c27 = c26
               end
-              c28 = c27 or p3 == 0 and R.package == 1 and R.checkpoint == 1
+              local c32 = true
+              if not c27 then
+                local c31 = true
+                if not (p3 == 0 and R.package == 1 and R.checkpoint == 1) then
+                  local c30 = false
+                  if C.dialect > 1 then
+                    local c29 = false
+                    if p3 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                      if q + 9 > m then return nil, 10 end
+                      local p28 = u32(s, q + 6)
+                      c29 = p28 == 0x10000 or p28 == 0x20004 or p28 == 0x30004 or p28 == 0x140010 or p28 == 0x150000 or p28 == 0x160000 or p28 == 0x170000 or p28 == 0x170001 or p28 == 0x180001
+                    end
+                    c30 = c29
+                  end
+                  c31 = c30
+                end
+                c32 = c31
+              end
+              c33 = c32
             end
-            c29 = c28
+            c34 = c33
           end
-          c30 = c29
+          c35 = c34
         end
-        c31 = c30
+        c36 = c35
       end
-      local c44 = true
-      if not c31 then
-        local c43 = false
+      local c49 = true
+      if not c36 then
+        local c48 = false
         if p2 < 0x10000 then
           if q + 5 > m then return nil, 6 end
-          local p32 = byte(s, q + 5)
-          local c42 = false
-          if p32 == 4 then
+          local p37 = byte(s, q + 5)
+          local c47 = false
+          if p37 == 4 then
             if q + 10 > m then return nil, 11 end
-            local p33 = byte(s, q + 10)
-            local c41 = false
-            if p33 > 0 then
-              if q + 11 + p33 - 1 > m then return nil, 11 + p33 end
-              local p34 = sub(s, q + 11, q + 11 + p33 - 1)
-              local c40 = false
-              if printable(p34) then
-                if q + p33 + 11 + 4 - 1 > m then return nil, p33 + 11 + 4 end
-                local p35 = u32(s, q + p33 + 11)
-                local c39 = false
-                if p35 < 0xffffffff then
-                  if q + p33 + 15 + 4 - 1 > m then return nil, p33 + 15 + 4 end
-                  local p36 = u32(s, q + p33 + 15)
-                  local c38 = false
-                  if p36 < 256 then
-                    local p37 = u32(s, q + 6)
-                    c38 = (recall(C.sections, p37) or "") == "" or (recall(C.sections, p37) or "") == p34
+            local p38 = byte(s, q + 10)
+            local c46 = false
+            if p38 > 0 then
+              if q + 11 + p38 - 1 > m then return nil, 11 + p38 end
+              local p39 = sub(s, q + 11, q + 11 + p38 - 1)
+              local c45 = false
+              if printable(p39) then
+                if q + p38 + 11 + 4 - 1 > m then return nil, p38 + 11 + 4 end
+                local p40 = u32(s, q + p38 + 11)
+                local c44 = false
+                if p40 < 0xffffffff then
+                  if q + p38 + 15 + 4 - 1 > m then return nil, p38 + 15 + 4 end
+                  local p41 = u32(s, q + p38 + 15)
+                  local c43 = false
+                  if p41 < 256 then
+                    local p42 = u32(s, q + 6)
+                    c43 = (recall(C.sections, p42) or "") == "" or (recall(C.sections, p42) or "") == p39
                   end
-                  c39 = c38
+                  c44 = c43
                 end
-                c40 = c39
+                c45 = c44
               end
-              c41 = c40
+              c46 = c45
             end
-            c42 = c41
+            c47 = c46
           end
-          c43 = c42
+          c48 = c47
         end
-        c44 = c43
+        c49 = c48
       end
-      if not (c44) then return false end
+      if not (c49) then return false end
       return true
     end,
     found = function()
@@ -6017,7 +6920,7 @@ stream_main.resync = {
 
 stream_main.page_runs = {
   [17] = function(tvb, o, n)
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:162)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
@@ -6031,7 +6934,7 @@ stream_main.page_runs = {
         o = o + size
       end
       if k > 0 then
-        seen[33] = seen[33] + k
+        seen[34] = seen[34] + k
         tally[1] = tally[1] + k
         last_payload(f.ram_data)
       end
@@ -6041,7 +6944,7 @@ stream_main.page_runs = {
 }
 stream_main.record_runs = {
   [17] = function(s, q, m)
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:155)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
@@ -6056,7 +6959,7 @@ stream_main.record_runs = {
         q = q + 9
       end
       if k > 0 then
-        seen[32] = seen[32] + k
+        seen[33] = seen[33] + k
         tally[2] = tally[2] + k
       end
     end
@@ -6071,7 +6974,7 @@ function stream_main.tally() return format("RAM %s: ", text(R.block == "" and "?
 ----------------------------------------------------------------------------------------------------
 
 local stream_return_path = {
-  name = "return_path", last = 2,
+  name = "return_path", last = 3,
   scalars = { "block", "shut", "bitmap_block" },
   registers = {
     body_at = 0,
@@ -6085,95 +6988,446 @@ table.insert(stream_return_path.scalars, "body_at")
 stream_return_path.states = {
   -- message: One message after another.
   [1] = function(s, q, m)
-    if q + 1 > m then return nil, 2 end
-    local h0_2 = u16(s, q)
-    -- MIG_RP_MSG_REQ_PAGES  (dissector/protocols/qemu_migration/stream_return_path.py:173)
+    -- go on  (dissector/protocols/qemu_migration/stream_return_path.py:177)
     repeat
-      if not (h0_2 == 4) then break end
+      if not (C.dialect > 1) then break end
+      state = 3
+      do return q end
+    until true
+    -- MIG_RP_MSG_REQ_PAGES  (dissector/protocols/qemu_migration/stream_return_path.py:178)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 4) then break end
       if q + 3 > m then return nil, 4 end
-      local w1 = u16(s, q + 2)
-      if not (w1 == 12) then break end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 12) then break end
       if q + 11 > m then return nil, 12 end
-      local w2 = u64(s, q + 4)
+      local w3 = u64(s, q + 4)
       if q + 15 > m then return nil, 16 end
-      local w3 = u32(s, q + 12)
+      local w4 = u32(s, q + 12)
       if want then
-        local t = open(78, q, 16, 0)
+        local t = open(90, q, 16, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_start, range(q + 4, 8))
           t:add(f.rp_request_length, range(q + 12, 4))
           if R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
-          t:append_text(" " .. format("0x%s", hex(w2, 0)))
+          t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(82, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w2, w3) % 4294967296 % C.page_size ~= 0 then report(83, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w2, 0), dec(w3))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(84, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w2 + w3 > (recall(C.lengths, R.block) or -1) then report(85, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w2, 0), hex(w3, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[78] = seen[78] + 1
+      if C.whole == 1 and R.block == "" then report(85, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(86, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(87, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(88, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[90] = seen[90] + 1
       tally[5] = tally[5] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w2, 0))) end
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 16 end
     until true
-    -- MIG_RP_MSG_REQ_PAGES_ID  (dissector/protocols/qemu_migration/stream_return_path.py:181)
+    -- MIG_RP_MSG_REQ_PAGES_ID  (dissector/protocols/qemu_migration/stream_return_path.py:186)
     repeat
-      if not (h0_2 == 3) then break end
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 3) then break end
       if q + 3 > m then return nil, 4 end
-      local p1 = u16(s, q + 2)
-      if not (p1 >= 13) then break end
-      if not (p1 <= 512) then break end
+      local p2 = u16(s, q + 2)
+      if not (p2 >= 13) then break end
+      if not (p2 <= 512) then break end
       if q + 16 > m then return nil, 17 end
-      local p2 = byte(s, q + 16)
-      if not (p1 == p2 + 13) then break end
-      local w3 = u64(s, q + 4)
-      local w4 = u32(s, q + 12)
-      if q + 17 + p2 - 1 > m then return nil, 17 + p2 end
-      local v_block = sub(s, q + 17, q + 17 + p2 - 1)
-      local end_block = 17 + p2
+      local p3 = byte(s, q + 16)
+      if not (p2 == p3 + 13) then break end
+      local w4 = u64(s, q + 4)
+      local w5 = u32(s, q + 12)
+      if q + 17 + p3 - 1 > m then return nil, 17 + p3 end
+      local v_block = sub(s, q + 17, q + 17 + p3 - 1)
+      local end_block = 17 + p3
       if want then
-        local t = open(79, q, end_block, 0)
+        local t = open(91, q, end_block, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_start, range(q + 4, 8))
           t:add(f.rp_request_length, range(q + 12, 4))
           t:add(f.rp_block_length, range(q + 16, 1))
-          if p2 > 0 then t:add(f.rp_block, range(q + 17, p2)) end
-          t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
+          if p3 > 0 then t:add(f.rp_block, range(q + 17, p3)) end
+          t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(83, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(84, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, v_block) or -1) then report(85, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[79] = seen[79] + 1
+      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(86, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(87, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(88, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[91] = seen[91] + 1
       tally[5] = tally[5] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w3, 0))) end
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
       state = 1
       do return q + end_block end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_return_path.py:190)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_return_path.py:195)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 0 or w1 == 2 or w1 == 5 or w1 == 6) then break end
-      if not (R.shut == 1 or C.whole == 1 and C.return_path == 0) then break end
+      if not (pref.colo ~= 2) then break end
+      if not (pref.colo == 1 or R.shut == 1 or C.whole == 1 and C.return_path == 0) then break end
       if want then
-        local t = open(30, q, 4, 0)
+        local t = open(31, q, 4, 0)
         if t then
           t:add(f.colo_message, range(q, 4))
           t:append_text(", " .. "COLO")
         end
       end
-      seen[30] = seen[30] + 1
+      seen[31] = seen[31] + 1
       if infos < MAX_INFOS then inform("COLO") end
       state = 1
       do return q + 4 end
     until true
-    -- MIG_RP_MSG_PONG  (dissector/protocols/qemu_migration/stream_return_path.py:196)
+    -- MIG_RP_MSG_PONG  (dissector/protocols/qemu_migration/stream_return_path.py:201)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 2) then break end
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 4) then break end
+      if q + 7 > m then return nil, 8 end
+      local w3 = u32(s, q + 4)
+      if want then
+        local t = open(92, q, 8, 0)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          t:add(f.rp_value, range(q + 4, 4))
+          t:append_text(" " .. format("0x%s", hex(w3, 0)))
+        end
+      end
+      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[92] = seen[92] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w3, 0))) end
+      state = 1
+      do return q + 8 end
+    until true
+    -- MIG_RP_MSG_SHUT  (dissector/protocols/qemu_migration/stream_return_path.py:202)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 1) then break end
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 4) then break end
+      if q + 7 > m then return nil, 8 end
+      local w3 = u32(s, q + 4)
+      if want then
+        local t = open(93, q, 8, 0)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          t:add(f.rp_status, range(q + 4, 4))
+          t:append_text(" " .. format("%s", dec(w3)))
+        end
+      end
+      if w3 ~= 0 then report(90, format("Sibling indicated error %s", dec(w3))) end
+      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[93] = seen[93] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w3))) end
+      R.shut = 1 changed = true
+      state = 1
+      do return q + 8 end
+    until true
+    -- MIG_RP_MSG_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_return_path.py:209)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 5) then break end
+      if q + 3 > m then return nil, 4 end
+      local p2 = u16(s, q + 2)
+      if not (p2 > 1) then break end
+      if not (p2 <= 512) then break end
+      if q + 4 > m then return nil, 5 end
+      local p3 = byte(s, q + 4)
+      if not (p2 == p3 + 1) then break end
+      if q + 5 + p3 - 1 > m then return nil, 5 + p3 end
+      local v_block = sub(s, q + 5, q + 5 + p3 - 1)
+      local end_block = 5 + p3
+      if q + end_block + 8 - 1 > m then return nil, end_block + 8 end
+      local w4 = u64(s, q + end_block)
+      local end_size = end_block + 8
+      if want then
+        local t = open(94, q, end_size, w4)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          t:add(f.rp_block_length, range(q + 4, 1))
+          if p3 > 0 then t:add(f.rp_block, range(q + 5, p3)) end
+          t:add(f.rp_bitmap_size, range(q + end_block, 8))
+          show_payload(t, f.rp_bitmap, q + end_size, w4)
+          t:append_text(" " .. format("%s", text(v_block)))
+        end
+      end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(91, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(92, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      seen[94] = seen[94] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
+      pass_over(q + end_size, w4, f.rp_bitmap)
+      R.bitmap_block = v_block changed = true
+      state = 2
+      do return q + end_size end
+    until true
+    -- MIG_RP_MSG_RESUME_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:218)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 6) then break end
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 4) then break end
+      if q + 7 > m then return nil, 8 end
+      local w3 = u32(s, q + 4)
+      if want then
+        local t = open(95, q, 8, 0)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          t:add(f.rp_value, range(q + 4, 4))
+          t:append_text(" " .. format("%s", dec(w3)))
+        end
+      end
+      if w3 ~= 1 then report(93, format("illegal resume_ack value %s", dec(w3))) end
+      seen[95] = seen[95] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w3))) end
+      state = 1
+      do return q + 8 end
+    until true
+    -- MIG_RP_MSG_SWITCHOVER_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:219)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 7) then break end
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if not (w2 == 0) then break end
+      if want then
+        local t = open(96, q, 4, 0)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+        end
+      end
+      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[96] = seen[96] + 1
+      if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
+      state = 1
+      do return q + 4 end
+    until true
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:220)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if not (w1 == 3) then break end
+      if q + 3 > m then return nil, 4 end
+      local p2 = u16(s, q + 2)
+      if not (p2 >= 13) then break end
+      if not (p2 <= 512) then break end
+      if q + 16 > m then return nil, 17 end
+      local p3 = byte(s, q + 16)
+      if want then
+        local t = open(97, q, 4, p2)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          show_payload(t, f.rp_data, q + 4, p2)
+          t:append_text(", " .. format("message 0x%s", hex(3, 4)))
+        end
+      end
+      if p2 <= 512 then report(94, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
+      seen[97] = seen[97] + 1
+      if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
+      pass_over(q + 4, p2, f.rp_data)
+      state = 1
+      do return q + 4 end
+    until true
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:227)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      local w1 = u16(s, q)
+      if q + 3 > m then return nil, 4 end
+      local w2 = u16(s, q + 2)
+      if want then
+        local t = open(97, q, 4, w2)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          show_payload(t, f.rp_data, q + 4, w2)
+          t:append_text(", " .. format("message 0x%s", hex(w1, 4)))
+        end
+      end
+      if not (w1 >= 1 and w1 <= 7) then report(95, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
+      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(96, format("Received '%s' message (0x%s) withincorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
+      if (w1 == 3 or w1 == 5) and w2 > 512 then report(97, format("Received '%s' message (0x%s) withincorrect length %s expecting 18446744073709551615", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
+      if w1 == 3 and w2 <= 512 then report(94, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
+      if w1 == 5 and w2 <= 512 then report(98, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      seen[97] = seen[97] + 1
+      if infos < MAX_INFOS then inform(format("message 0x%s", hex(w1, 4))) end
+      pass_over(q + 4, w2, f.rp_data)
+      state = 1
+      do return q + 4 end
+    until true
+  end,
+  -- bitmap_end: Behind the bitmap of RECV_BITMAP.
+  [2] = function(s, q, m)
+    -- RAMBLOCK_RECV_BITMAP_ENDING  (dissector/protocols/qemu_migration/stream_return_path.py:243)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local w1 = u64(s, q)
+      local p2 = u32(s, q)
+      local p3 = u32(s, q + 4)
+      if want then
+        local t = open(98, q, 8, 0)
+        if t then
+          t:add(f.rp_bitmap_end, range(q, 8))
+        end
+      end
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(99, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      seen[98] = seen[98] + 1
+      state = 1
+      do return q + 8 end
+    until true
+  end,
+  -- premerge_message: A message of the postcopy series before 2.5.
+  [3] = function(s, q, m)
+    if q + 1 > m then return nil, 2 end
+    local h0_2 = u16(s, q)
+    -- MIG_RP_CMD_REQ_PAGES (before the merge)  (dissector/protocols/qemu_migration/stream_premerge_rp.py:58)
+    repeat
+      if not (h0_2 == 3) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u16(s, q + 2)
+      if not (p1 >= 16) then break end
+      if not (p1 <= 272) then break end
+      if q + 19 > m then return nil, 20 end
+      local p2 = byte(s, q + 19)
+      if not (p2 % 2 == 1) then break end
+      if q + 20 > m then return nil, 21 end
+      local p3 = byte(s, q + 20)
+      if not (p1 == p3 + 17) then break end
+      local w4 = u64(s, q + 4)
+      local w5 = u32(s, q + 16)
+      local w6 = u32(s, q + 12)
+      local v_request_length = w6 * 4294967296.0 + (w5 - w5 % 2)
+      local v_flags = w5 % 2
+      local v_block_length, n_block_length = 0, 0
+      if v_flags % 2 >= 1 then
+        if q + 20 > m then return nil, 21 end
+        v_block_length = p3
+        n_block_length = 1
+      end
+      local end_block_length = 20 + n_block_length
+      local v_block, n_block = "", 0
+      if v_flags % 2 >= 1 then
+        if q + end_block_length + v_block_length - 1 > m then return nil, end_block_length + v_block_length end
+        v_block = sub(s, q + end_block_length, q + end_block_length + v_block_length - 1)
+        n_block = v_block_length
+      end
+      local end_block = end_block_length + n_block
+      if want then
+        local t = open(99, q, end_block, 0)
+        if t then
+          t:add(f.premerge_rp_type, range(q, 2))
+          t:add(f.premerge_rp_length, range(q + 2, 2))
+          t:add(f.rp_start, range(q + 4, 8))
+          local low = u32(s, q + 16)
+          t:add(f.premerge_rp_request_length, range(q + 12, 8), UInt64.new(low - low % 2, u32(s, q + 12)))
+          do
+            local flags = t:add(f.premerge_rp_flags, range(q + 16, 4), v_flags)
+            flags:add(f.premerge_rp_flags_named, range(q + 19, 1))
+          end
+          if v_flags % 2 >= 1 then
+            if n_block_length > 0 then t:add(f.rp_block_length, range(q + 20, n_block_length)) end
+          end
+          if v_flags % 2 >= 1 then
+            if n_block > 0 then t:add(f.rp_block, range(q + end_block_length, n_block)) end
+          end
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0)))
+        end
+      end
+      if C.whole == 1 and v_block == "" then report(85, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(87, format("ram_save_queue_pages no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(88, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[99] = seen[99] + 1
+      tally[5] = tally[5] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
+      R.block = v_block changed = true
+      state = 3
+      do return q + end_block end
+    until true
+    -- MIG_RP_CMD_REQ_PAGES (before the merge)  (dissector/protocols/qemu_migration/stream_premerge_rp.py:58)
+    repeat
+      if not (h0_2 == 3) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u16(s, q + 2)
+      if not (p1 >= 16) then break end
+      if not (p1 <= 272) then break end
+      if q + 19 > m then return nil, 20 end
+      local p2 = byte(s, q + 19)
+      if not (p2 % 2 < 1) then break end
+      if not (p1 == 16) then break end
+      local w3 = u64(s, q + 4)
+      local w4 = u32(s, q + 16)
+      local w5 = u32(s, q + 12)
+      local v_request_length = w5 * 4294967296.0 + (w4 - w4 % 2)
+      local v_flags = w4 % 2
+      local v_block_length, n_block_length = 0, 0
+      if v_flags % 2 >= 1 then
+        if q + 20 > m then return nil, 21 end
+        local w6 = byte(s, q + 20)
+        v_block_length = w6
+        n_block_length = 1
+      end
+      local end_block_length = 20 + n_block_length
+      local v_block, n_block = "", 0
+      if v_flags % 2 >= 1 then
+        if q + end_block_length + v_block_length - 1 > m then return nil, end_block_length + v_block_length end
+        v_block = sub(s, q + end_block_length, q + end_block_length + v_block_length - 1)
+        n_block = v_block_length
+      end
+      local end_block = end_block_length + n_block
+      if want then
+        local t = open(99, q, end_block, 0)
+        if t then
+          t:add(f.premerge_rp_type, range(q, 2))
+          t:add(f.premerge_rp_length, range(q + 2, 2))
+          t:add(f.rp_start, range(q + 4, 8))
+          local low = u32(s, q + 16)
+          t:add(f.premerge_rp_request_length, range(q + 12, 8), UInt64.new(low - low % 2, u32(s, q + 12)))
+          do
+            local flags = t:add(f.premerge_rp_flags, range(q + 16, 4), v_flags)
+            flags:add(f.premerge_rp_flags_named, range(q + 19, 1))
+          end
+          if v_flags % 2 >= 1 then
+            if n_block_length > 0 then t:add(f.rp_block_length, range(q + 20, n_block_length)) end
+          end
+          if v_flags % 2 >= 1 then
+            if n_block > 0 then t:add(f.rp_block, range(q + end_block_length, n_block)) end
+          end
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          if R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
+          t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0)))
+        end
+      end
+      if C.whole == 1 and R.block == "" then report(85, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(87, format("ram_save_queue_pages no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(88, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[99] = seen[99] + 1
+      tally[5] = tally[5] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
+      state = 3
+      do return q + end_block end
+    until true
+    -- MIG_RP_MSG_PONG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:85)
     repeat
       if not (h0_2 == 2) then break end
       if q + 3 > m then return nil, 4 end
@@ -6182,21 +7436,22 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(80, q, 8, 0)
+        local t = open(92, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_value, range(q + 4, 4))
-          t:append_text(" " .. format("0x%s", hex(w2, 0)))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(86, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[80] = seen[80] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w2, 0))) end
-      state = 1
+      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[92] = seen[92] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0))) end
+      state = 3
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_SHUT  (dissector/protocols/qemu_migration/stream_return_path.py:197)
+    -- MIG_RP_MSG_SHUT  (dissector/protocols/qemu_migration/stream_premerge_rp.py:85)
     repeat
       if not (h0_2 == 1) then break end
       if q + 3 > m then return nil, 4 end
@@ -6205,169 +7460,104 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(81, q, 8, 0)
+        local t = open(93, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           t:add(f.rp_status, range(q + 4, 4))
-          t:append_text(" " .. format("%s", dec(w2)))
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(87, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(86, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[81] = seen[81] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w2))) end
+      if w2 ~= 0 then report(90, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[93] = seen[93] + 1
+      if infos < MAX_INFOS then inform(format("MIG_RP_CMD_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
-      state = 1
+      state = 3
       do return q + 8 end
     until true
-    -- MIG_RP_MSG_RECV_BITMAP  (dissector/protocols/qemu_migration/stream_return_path.py:204)
-    repeat
-      if not (h0_2 == 5) then break end
-      if q + 3 > m then return nil, 4 end
-      local p1 = u16(s, q + 2)
-      if not (p1 > 1) then break end
-      if not (p1 <= 512) then break end
-      if q + 4 > m then return nil, 5 end
-      local p2 = byte(s, q + 4)
-      if not (p1 == p2 + 1) then break end
-      if q + 5 + p2 - 1 > m then return nil, 5 + p2 end
-      local v_block = sub(s, q + 5, q + 5 + p2 - 1)
-      local end_block = 5 + p2
-      if q + end_block + 8 - 1 > m then return nil, end_block + 8 end
-      local w3 = u64(s, q + end_block)
-      local end_size = end_block + 8
-      if want then
-        local t = open(82, q, end_size, w3)
-        if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_block_length, range(q + 4, 1))
-          if p2 > 0 then t:add(f.rp_block, range(q + 5, p2)) end
-          t:add(f.rp_bitmap_size, range(q + end_block, 8))
-          show_payload(t, f.rp_bitmap, q + end_size, w3)
-          t:append_text(" " .. format("%s", text(v_block)))
-        end
-      end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(88, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w3 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(89, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w3, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
-      seen[82] = seen[82] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
-      pass_over(q + end_size, w3, f.rp_bitmap)
-      R.bitmap_block = v_block changed = true
-      state = 2
-      do return q + end_size end
-    until true
-    -- MIG_RP_MSG_RESUME_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:213)
-    repeat
-      if not (h0_2 == 6) then break end
-      if q + 3 > m then return nil, 4 end
-      local w1 = u16(s, q + 2)
-      if not (w1 == 4) then break end
-      if q + 7 > m then return nil, 8 end
-      local w2 = u32(s, q + 4)
-      if want then
-        local t = open(83, q, 8, 0)
-        if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_value, range(q + 4, 4))
-          t:append_text(" " .. format("%s", dec(w2)))
-        end
-      end
-      if w2 ~= 1 then report(90, format("illegal resume_ack value %s", dec(w2))) end
-      seen[83] = seen[83] + 1
-      if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w2))) end
-      state = 1
-      do return q + 8 end
-    until true
-    -- MIG_RP_MSG_SWITCHOVER_ACK  (dissector/protocols/qemu_migration/stream_return_path.py:214)
-    repeat
-      if not (h0_2 == 7) then break end
-      if q + 3 > m then return nil, 4 end
-      local w1 = u16(s, q + 2)
-      if not (w1 == 0) then break end
-      if want then
-        local t = open(84, q, 4, 0)
-        if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-        end
-      end
-      if C.whole == 1 and C.return_path == 0 then report(86, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[84] = seen[84] + 1
-      if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
-      state = 1
-      do return q + 4 end
-    until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:215)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:73)
     repeat
       if not (h0_2 == 3) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u16(s, q + 2)
-      if not (p1 >= 13) then break end
-      if not (p1 <= 512) then break end
-      if q + 16 > m then return nil, 17 end
-      local p2 = byte(s, q + 16)
+      if not (p1 >= 16) then break end
+      if not (p1 <= 272) then break end
+      if not (p1 > 16) then break end
+      if q + 19 > m then return nil, 20 end
+      local p2 = byte(s, q + 19)
+      if not (p2 % 2 == 1) then break end
+      if q + 20 > m then return nil, 21 end
+      local p3 = byte(s, q + 20)
       if want then
-        local t = open(85, q, 4, p1)
+        local t = open(97, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           show_payload(t, f.rp_data, q + 4, p1)
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p1 <= 512 then report(91, format("Req_Page_id with length %s expecting %s", dec(p1), dec(p2 + 13))) end
-      seen[85] = seen[85] + 1
+      report(94, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
+      seen[97] = seen[97] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
-      state = 1
+      state = 3
       do return q + 4 end
     until true
-    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_return_path.py:222)
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:73)
+    repeat
+      if not (h0_2 == 3) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u16(s, q + 2)
+      if not (p1 >= 16) then break end
+      if not (p1 <= 272) then break end
+      if not (p1 > 16) then break end
+      if q + 19 > m then return nil, 20 end
+      local p2 = byte(s, q + 19)
+      if not (p2 % 2 < 1) then break end
+      if want then
+        local t = open(97, q, 4, p1)
+        if t then
+          t:add(f.rp_type, range(q, 2))
+          t:add(f.rp_length, range(q + 2, 2))
+          show_payload(t, f.rp_data, q + 4, p1)
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
+          t:append_text(", " .. format("message 0x%s", hex(3, 4)))
+        end
+      end
+      report(94, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
+      seen[97] = seen[97] + 1
+      if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
+      pass_over(q + 4, p1, f.rp_data)
+      state = 3
+      do return q + 4 end
+    until true
+    -- MIG_RP_MSG  (dissector/protocols/qemu_migration/stream_premerge_rp.py:124)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u16(s, q + 2)
       if want then
-        local t = open(85, q, 4, w1)
+        local t = open(97, q, 4, w1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
           show_payload(t, f.rp_data, q + 4, w1)
+          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if not (h0_2 >= 1 and h0_2 <= 7) then report(92, format("Received invalid message 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if (h0_2 == 1 or h0_2 == 2 or h0_2 == 4 or h0_2 == 6 or h0_2 == 7) and w1 ~= (h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0) then report(93, format("Received '%s' message (0x%s) with incorrect length %s expecting %s", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1), dec(h0_2 == 1 and 4 or h0_2 == 2 and 4 or h0_2 == 4 and 12 or h0_2 == 6 and 4 or 0))) end
-      if (h0_2 == 3 or h0_2 == 5) and w1 > 512 then report(94, format("Received '%s' message (0x%s) with incorrect length %s, the source's buffer has 512", text(h0_2 == 1 and "SHUT" or h0_2 == 2 and "PONG" or h0_2 == 3 and "REQ_PAGES_ID" or h0_2 == 4 and "REQ_PAGES" or h0_2 == 5 and "RECV_BITMAP" or h0_2 == 6 and "RESUME_ACK" or h0_2 == 7 and "SWITCHOVER_ACK" or ""), hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 <= 512 then report(91, format("Req_Page_id with length %s expecting %s", dec(w1), dec(13))) end
-      if h0_2 == 5 and w1 <= 512 then report(95, "MIG_RP_MSG_RECV_BITMAP missing block name") end
-      seen[85] = seen[85] + 1
+      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(95, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if h0_2 == 1 or h0_2 == 2 then report(96, format("RP: Received command 0x%s withincorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 > 272 then report(94, format("RP: Received command 0x%s withincorrect length %s expecting 272", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 < 16 then report(94, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
+      seen[97] = seen[97] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
-      state = 1
+      state = 3
       do return q + 4 end
-    until true
-  end,
-  -- bitmap_end: Behind the bitmap of RECV_BITMAP.
-  [2] = function(s, q, m)
-    -- RAMBLOCK_RECV_BITMAP_ENDING  (dissector/protocols/qemu_migration/stream_return_path.py:238)
-    repeat
-      if q + 7 > m then return nil, 8 end
-      local w1 = u64(s, q)
-      local p2 = u32(s, q)
-      local p3 = u32(s, q + 4)
-      if want then
-        local t = open(86, q, 8, 0)
-        if t then
-          t:add(f.rp_bitmap_end, range(q, 8))
-        end
-      end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(96, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
-      seen[86] = seen[86] + 1
-      state = 1
-      do return q + 8 end
     until true
   end,
 }
@@ -6527,7 +7717,7 @@ stream_multifd.states = {
       local w2 = byte(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if want then
-        local t = open(87, q, 64, 0)
+        local t = open(100, q, 64, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -6537,14 +7727,14 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(97, format("multifd: received packet version %s, expected 1", dec(w1))) end
-      seen[87] = seen[87] + 1
+      if w1 ~= 1 then report(100, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      seen[100] = seen[100] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       state = 2
       do return q + 64 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:146)
-    return fault(98, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    return fault(101, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
@@ -6563,9 +7753,9 @@ stream_multifd.states = {
       local w3 = u32(s, q + 268)
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
-      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(88, q, 276, 0)
+        local t = open(101, q, 276, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -6585,10 +7775,10 @@ stream_multifd.states = {
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(97, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if C.whole == 1 and (recall(C.devices, until_nul(v_idstr)) or 0) == 0 then report(99, format("Unknown idstr %s or instance id %s for load state buffer", text(until_nul(v_idstr)), dec(w3))) end
-      if w4 == 0 then report(100, "multifd: received empty device state packet") end
-      seen[88] = seen[88] + 1
+      if w2 ~= 1 then report(100, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if C.whole == 1 and (recall(C.devices, until_nul(v_idstr)) or 0) == 0 then report(102, format("Unknown idstr %s or instance id %s for load state buffer", text(until_nul(v_idstr)), dec(w3))) end
+      if w4 == 0 then report(103, "multifd: received empty device state packet") end
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       local inside = w4
       R.state_left = w4 changed = true
@@ -6613,9 +7803,9 @@ stream_multifd.states = {
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
       local v_ramblock = sub(s, q + 64, q + 64 + 256 - 1)
-      if too_deep(4) then return fault(120, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(89, q, 320, 0)
+        local t = open(102, q, 320, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -6639,11 +7829,11 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(97, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(101, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(102, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(103, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
-      seen[89] = seen[89] + 1
+      if w4 ~= 1 then report(100, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(104, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(105, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(106, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      seen[102] = seen[102] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
       R.normal_pages = p1 changed = true
@@ -6655,105 +7845,106 @@ stream_multifd.states = {
       R.method = p1 > 0 and bit.band(w5, 62) % 4294967296 or R.method changed = true
       R.data_seen = p1 > 0 and 1 or R.data_seen changed = true
       C.page_size = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and floor(0x80000 / p2) or C.page_size shared_changed = true
+      C.page_origin = (p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and 2 or C.page_origin shared_changed = true
       enter(q + 320, inside, 4, "MultiFD packet")
       state = 3
       do return q + 320 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:187)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:188)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(98, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(101, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:188)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:189)
     repeat
       if q + 19 > m then return nil, 20 end
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(104, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(107, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:189)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:190)
     repeat
       if q + 35 > m then return nil, 36 end
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(105, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(108, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
   [3] = function(s, q, m)
-    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:195)
+    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:196)
     repeat
       if not (R.normal_left > 0) then break end
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(90, q, 8, 0)
+        local t = open(103, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 + C.page_size > R.block_length then report(106, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
-      seen[90] = seen[90] + 1
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(109, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      seen[103] = seen[103] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
     until true
-    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:202)
+    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:203)
     repeat
       if not (R.zero_left > 0) then break end
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(91, q, 8, 0)
+        local t = open(104, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 + C.page_size > R.block_length then report(106, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
-      seen[91] = seen[91] + 1
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(109, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      seen[104] = seen[104] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
     until true
-    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:209)
+    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:210)
     if want then
-      local t = open(92, q, 0, R.unused)
+      local t = open(105, q, 0, R.unused)
       if t then
         show_payload(t, f.multifd_unused, q, R.unused)
       end
     end
-    seen[92] = seen[92] + 1
+    seen[105] = seen[105] + 1
     pass_over(q, R.unused, f.multifd_unused)
     state = 4
     return q
   end,
   -- pages: Behind the list of offsets.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:215)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:216)
     repeat
       if not (R.normal_pages == 0) then break end
       state = 2
       do return q end
     until true
-    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:216)
+    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:217)
     repeat
       if not (R.method == 0) then break end
       if want then
-        local t = open(93, q, 0, R.normal_pages * C.page_size)
+        local t = open(106, q, 0, R.normal_pages * C.page_size)
         if t then
           show_payload(t, f.multifd_data, q, R.normal_pages * C.page_size)
         end
       end
-      seen[93] = seen[93] + 1
+      seen[106] = seen[106] + 1
       pass_over(q, R.normal_pages * C.page_size, f.multifd_data)
       state = 2
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:217)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:218)
     repeat
       if not (R.method == 8 or R.method == 16) then break end
       if not (R.packet_size > R.normal_pages * 4) then break end
@@ -6763,62 +7954,62 @@ stream_multifd.states = {
       state = 5
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:226)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:227)
     repeat
       if not (R.method == 8 or R.method == 16) then break end
       if want then
-        local t = open(94, q, 0, R.packet_size)
+        local t = open(107, q, 0, R.packet_size)
         if t then
           show_payload(t, f.multifd_data, q, R.packet_size)
         end
       end
-      report(107, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
-      seen[94] = seen[94] + 1
+      report(110, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
+      seen[107] = seen[107] + 1
       pass_over(q, R.packet_size, f.multifd_data)
       state = 2
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:227)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:228)
     if want then
-      local t = open(94, q, 0, R.packet_size)
+      local t = open(107, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    seen[94] = seen[94] + 1
+    seen[107] = seen[107] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
     return q
   end,
   -- lengths: Behind the offsets of pages that qpl or uadk has compressed: the length of each, then the pages.
   [5] = function(s, q, m)
-    -- Compressed page  (dissector/protocols/qemu_migration/stream_multifd.py:233)
+    -- Compressed page  (dissector/protocols/qemu_migration/stream_multifd.py:234)
     repeat
       if not (R.lengths_left > 0) then break end
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if want then
-        local t = open(95, q, 4, 0)
+        local t = open(108, q, 4, 0)
         if t then
           t:add(f.multifd_page_length, range(q, 4))
         end
       end
-      if w1 > C.page_size then report(108, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
-      seen[95] = seen[95] + 1
+      if w1 > C.page_size then report(111, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
+      seen[108] = seen[108] + 1
       R.lengths_left = R.lengths_left - 1 > 0 and R.lengths_left - 1 or 0 changed = true
       R.compressed = R.compressed + w1 changed = true
       state = 5
       do return q + 4 end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:239)
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:240)
     if want then
-      local t = open(94, q, 0, R.packet_size)
+      local t = open(107, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    if R.packet_size ~= R.compressed then report(109, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
-    seen[94] = seen[94] + 1
+    if R.packet_size ~= R.compressed then report(112, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
+    seen[107] = seen[107] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
     return q
@@ -6835,7 +8026,7 @@ stream_multifd.states = {
       if q + 11 > m then return nil, 12 end
       local w3 = u32(s, q + 8)
       if want then
-        local t = open(96, q, 12, 0)
+        local t = open(109, q, 12, 0)
         if t then
           t:add(f.vfio_version, range(q, 4))
           t:add(f.vfio_idx, range(q + 4, 4))
@@ -6846,9 +8037,9 @@ stream_multifd.states = {
           t:append_text(", " .. format("VFIO state %s", dec(w2)))
         end
       end
-      if w1 ~= 0 then report(110, format("packet has unknown version %s", dec(w1))) end
-      if w2 == 0xffffffff then report(111, "packet index is invalid") end
-      seen[96] = seen[96] + 1
+      if w1 ~= 0 then report(113, format("packet has unknown version %s", dec(w1))) end
+      if w2 == 0xffffffff then report(114, "packet index is invalid") end
+      seen[109] = seen[109] + 1
       if infos < MAX_INFOS then inform(format("VFIO state %s", dec(w2))) end
       R.state_config = w1 == 0 and w3 % 2 or 0 changed = true
       R.state_left = R.state_left - 12 > 0 and R.state_left - 12 or 0 changed = true
@@ -6856,7 +8047,7 @@ stream_multifd.states = {
       do return q + 12 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:129)
-    return fault(112, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
+    return fault(115, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
   end,
   -- vfio_packet_data: Behind the head of a packet of state.
   [7] = function(s, q, m)
@@ -6864,12 +8055,12 @@ stream_multifd.states = {
     repeat
       if not (R.state_config == 0) then break end
       if want then
-        local t = open(97, q, 0, R.state_left)
+        local t = open(110, q, 0, R.state_left)
         if t then
           show_payload(t, f.vfio_state, q, R.state_left)
         end
       end
-      seen[97] = seen[97] + 1
+      seen[110] = seen[110] + 1
       pass_over(q, R.state_left, f.vfio_state)
       state = 9
       do return q end
@@ -6884,12 +8075,12 @@ stream_multifd.states = {
       local p2 = u32(s, q + 4)
       if not (p2 == 0xef100002) then break end
       if want then
-        local t = open(70, q, 8, 0)
+        local t = open(82, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[70] = seen[70] + 1
+      seen[82] = seen[82] + 1
       R.state_left = R.state_left - 16 > 0 and R.state_left - 16 or 0 changed = true
       state = 8
       do return q + 8 end
@@ -6901,7 +8092,7 @@ stream_multifd.states = {
       if not (p1 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(113, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
+      do return fault(116, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
@@ -6909,19 +8100,19 @@ stream_multifd.states = {
       local p1 = u32(s, q)
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(113, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
+      do return fault(116, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
     until true
   end,
   -- vfio_packet_config: The configuration in a packet of state.
   [8] = function(s, q, m)
     -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:150)
     if want then
-      local t = open(98, q, 0, R.state_left)
+      local t = open(111, q, 0, R.state_left)
       if t then
         show_payload(t, f.vfio_config_data, q, R.state_left)
       end
     end
-    seen[98] = seen[98] + 1
+    seen[111] = seen[111] + 1
     pass_over(q, R.state_left, f.vfio_config_data)
     state = 9
     return q
@@ -6937,12 +8128,12 @@ stream_multifd.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100001) then break end
       if want then
-        local t = open(67, q, 8, 0)
+        local t = open(79, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[67] = seen[67] + 1
+      seen[79] = seen[79] + 1
       state = 9
       do return q + 8 end
     until true
@@ -6951,13 +8142,13 @@ stream_multifd.states = {
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(79, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
+      do return fault(82, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(79, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(82, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
 }
@@ -7000,7 +8191,7 @@ stream_multifd.record_runs = {
         q = q + 8
       end
       if k > 0 then
-        seen[67] = seen[67] + k
+        seen[79] = seen[79] + k
       end
     end
     return q
@@ -7030,7 +8221,7 @@ stream_preempt.states = {
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:155)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 34) then break end
@@ -7039,7 +8230,7 @@ stream_preempt.states = {
       local p1 = byte(s, q + 8)
       if not (p1 == 0) then break end
       if want then
-        local t = open(32, q, 9, 0)
+        local t = open(33, q, 9, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -7060,18 +8251,18 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[32] = seen[32] + 1
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 1
       do return q + 9 end
     until true
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:162)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 40) then break end
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if want then
-        local t = open(33, q, 8, C.page_size)
+        local t = open(34, q, 8, C.page_size)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -7092,13 +8283,13 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      seen[33] = seen[33] + 1
+      seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + 8, C.page_size, f.ram_data)
       state = 1
       do return q + 8 end
     until true
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 8) then break end
@@ -7111,7 +8302,7 @@ stream_preempt.states = {
       local v_block = sub(s, q + 9, q + 9 + p1 - 1)
       local end_block = 9 + p1
       if want then
-        local t = open(33, q, end_block, C.page_size)
+        local t = open(34, q, end_block, C.page_size)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -7131,10 +8322,12 @@ stream_preempt.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           show_payload(t, f.ram_data, q + end_block, C.page_size)
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
-      seen[33] = seen[33] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
       R.block = v_block changed = true
@@ -7142,7 +8335,7 @@ stream_preempt.states = {
       state = 1
       do return q + end_block end
     until true
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:116)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:121)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 34) then break end
@@ -7150,7 +8343,7 @@ stream_preempt.states = {
       if q + 8 > m then return nil, 9 end
       local w1 = byte(s, q + 8)
       if want then
-        local t = open(32, q, 9, 0)
+        local t = open(33, q, 9, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -7171,13 +8364,13 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
-      seen[32] = seen[32] + 1
+      if w1 ~= 0 then report(49, format("Found a zero page with value %s", dec(w1))) end
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 1
       do return q + 9 end
     until true
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:126)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:131)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 2) then break end
@@ -7193,7 +8386,7 @@ stream_preempt.states = {
       local w3 = byte(s, q + end_block)
       local end_fill = end_block + 1
       if want then
-        local t = open(32, q, end_fill, 0)
+        local t = open(33, q, end_fill, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -7213,23 +8406,25 @@ stream_preempt.states = {
           t:add(f.ram_block_length, range(q + 8, 1))
           if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           t:add(f.ram_fill, range(q + end_block, 1))
+          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
-      seen[32] = seen[32] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(49, format("Found a zero page with value %s", dec(w3))) end
+      seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 1
       do return q + end_fill end
     until true
-    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 16 or v_flags == 48) then break end
       if want then
-        local t = open(34, q, 8, 0)
+        local t = open(35, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -7248,23 +8443,23 @@ stream_preempt.states = {
           end
         end
       end
-      seen[34] = seen[34] + 1
+      seen[35] = seen[35] + 1
       state = 1
       do return q + 8 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:183)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:189)
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
       if not (R.block_length == 0) then break end
-      do return fault(52, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(53, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:184)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
-      do return fault(53, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(54, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:185)
-    return fault(54, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    return fault(55, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
 }
 
@@ -7307,7 +8502,7 @@ stream_preempt.resync = {
 
 stream_preempt.page_runs = {
   [1] = function(tvb, o, n)
-    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:162)
+    -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
@@ -7321,7 +8516,7 @@ stream_preempt.page_runs = {
         o = o + size
       end
       if k > 0 then
-        seen[33] = seen[33] + k
+        seen[34] = seen[34] + k
         tally[1] = tally[1] + k
         last_payload(f.ram_data)
       end
@@ -7331,7 +8526,7 @@ stream_preempt.page_runs = {
 }
 stream_preempt.record_runs = {
   [1] = function(s, q, m)
-    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:155)
+    -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
@@ -7346,11 +8541,11 @@ stream_preempt.record_runs = {
         q = q + 9
       end
       if k > 0 then
-        seen[32] = seen[32] + k
+        seen[33] = seen[33] + k
         tally[2] = tally[2] + k
       end
     end
-    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:191)
+    -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:197)
     do
       local r_page_size = C.page_size
       local k = 0
@@ -7362,7 +8557,7 @@ stream_preempt.record_runs = {
         q = q + 8
       end
       if k > 0 then
-        seen[34] = seen[34] + k
+        seen[35] = seen[35] + k
       end
     end
     return q
@@ -7373,7 +8568,9 @@ function stream_preempt.tally() return format("RAM %s: ", text(R.block == "" and
 
 shared_registers = {
   over = 0,
+  dialect = function() return pref.dialect end,
   page_size = function() return pref.page_size == 0 and 0x1000 or pref.page_size end,
+  page_origin = function() return pref.page_size == 0 and 0 or 1 end,
   lengths = new_map,
   largest_block = 0,
   listed = 0,

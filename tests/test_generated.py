@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is committed in lua_out/ is what the generator makes, octet by octet, every time."""
+"""What is committed in lua_out/ and docs/ is what the generator makes, octet by octet, every time."""
 
 from __future__ import annotations
 
@@ -9,33 +9,46 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.readers import plugin_text
+import pytest
+
+from dissector.backends.base import KEPT, create
+from tests.support.readers import plugin_text, protocol
 
 ROOT = Path(__file__).resolve().parent.parent
-PLUGIN = ROOT / "lua_out" / "qemu_migration.lua"
 SCRIPT = """
 import sys
-from tests.support.readers import plugin_text
-sys.stdout.buffer.write(plugin_text().encode())
+from dissector.backends.base import create
+from tests.support.readers import protocol
+sys.stdout.buffer.write(create(sys.argv[1]).generate(protocol()).encode())
 """
 
 
-def test_the_committed_plugin_is_current() -> None:
-    """A change of layers, tables or runtime shows in lua_out/: `dissector generate`."""
-    assert PLUGIN.read_text(encoding="utf-8") == plugin_text(), "stale: run ./dev run dissector generate"
+def generated(backend: str) -> str:
+    return create(backend).generate(protocol())
 
 
-def test_the_same_in_another_process() -> None:
-    """Neither the order of a set nor the time of day gets into the text."""
-    out = []
-    for seed in ("1", "2"):
-        env = {**os.environ, "PYTHONHASHSEED": seed}
-        out.append(
-            subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, env=env, check=True, capture_output=True).stdout
-        )
+@pytest.mark.parametrize("backend", KEPT)
+class TestKept:
+    def test_what_is_committed_is_current(self, backend: str) -> None:
+        """A change of layers, tables or runtime shows in lua_out/ and docs/: `dissector generate`."""
+        path = ROOT / create(backend).folder / create(backend).filename(protocol())
 
-    assert out[0] == out[1]
-    assert plugin_text().encode() == out[0]
+        assert path.read_text(encoding="utf-8") == generated(backend), "stale: run ./dev run dissector generate"
+
+    def test_the_same_in_another_process(self, backend: str) -> None:
+        """Neither the order of a set nor the time of day gets into the text."""
+        out = []
+        for seed in ("1", "2"):
+            env = {**os.environ, "PYTHONHASHSEED": seed}
+            argv = [sys.executable, "-c", SCRIPT, backend]
+            out.append(subprocess.run(argv, cwd=ROOT, env=env, check=True, capture_output=True).stdout)
+
+        assert out[0] == out[1]
+        assert generated(backend).encode() == out[0]
+
+    def test_no_path_and_no_date(self, backend: str) -> None:
+        """The file says what it was made from, and nothing of the machine or the day."""
+        assert not re.search(r"/(home|root|tmp|usr)/|20\d\d-\d\d-\d\d", generated(backend))
 
 
 def test_every_name_is_local() -> None:
@@ -47,8 +60,3 @@ def test_every_name_is_local() -> None:
     keywords = {"if", "for", "while", "return", "end", "do"}
 
     assert not assigned - declared - keywords
-
-
-def test_no_path_and_no_date() -> None:
-    """The file says what it was made from, and nothing of the machine or the day."""
-    assert not re.search(r"/(home|root|tmp|usr)/|20\d\d-\d\d-\d\d", plugin_text())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an output target is, and the list of those that there are.
 
-A target is a class with a name, the suffix of the file it makes, and ``generate(protocol) -> str``.  One line in
+A target is a class with the suffix of the file it makes, and ``generate(protocol) -> str``.  One line in
 ``BACKENDS`` makes it known; one outside the tree is named ``module:Class``.
 """
 
@@ -12,12 +12,17 @@ import os
 import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 from ..errors import DissectorError
 from ..ir.model import Protocol
 
+KEPT = ("lua", "markdown")
+"""What a checkout keeps, and so is generated when nobody says what."""
+
 BACKENDS = {
     "lua": "dissector.backends.lua.emit:LuaBackend",
+    "markdown": "dissector.backends.markdown.emit:MarkdownBackend",
     "ir": "dissector.backends.ir.text:IrBackend",
 }
 
@@ -26,6 +31,12 @@ class Backend(ABC):
     """One output target."""
 
     suffix: str = ""
+    folder: ClassVar[str] = "lua_out"
+    """Where a checkout keeps the file."""
+
+    def filename(self, protocol: Protocol) -> str:
+        """What the file is called."""
+        return protocol.name + self.suffix
 
     @abstractmethod
     def generate(self, protocol: Protocol) -> str:

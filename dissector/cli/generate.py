@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``dissector generate``: a declared protocol to the text of a backend, which is a Wireshark plugin by default.
+"""``dissector generate``: a declared protocol to the text of a backend, by default a Wireshark plugin and its docs.
 
 A file that holds the text already is not touched.  ``--check`` writes nothing and says whether the file is up to date,
 for a CI that keeps generated files in the repository.
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dissector.backends.base import Backend, create, write
+from dissector.backends.base import BACKENDS, KEPT, Backend, create, write
 from dissector.cli.target import add_target, load_protocol
 from dissector.errors import DissectorError
 from dissector.frontend.streams import translate_protocol
@@ -28,20 +28,31 @@ FOLDER = Path("lua_out")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the subcommand takes."""
     add_target(parser, "module:NAME of a declared protocol (default: QEMU's migration protocol)")
-    parser.add_argument("--backend", default="lua", metavar="NAME", help="lua (default), ir, or module:Class")
+    known = ", ".join(BACKENDS)
+    parser.add_argument(
+        "--backend",
+        metavar="NAME",
+        help=f"{known}, or module:Class (default: {' and '.join(KEPT)}; with -o {KEPT[0]})",
+    )
     parser.add_argument(
         "-o",
         "--output",
         metavar="PLACE",
-        help=f"a file, a folder, or - for stdout (default: {FOLDER}/NAME.SUFFIX)",
+        help=f"a file, a folder, or - for stdout (default: {FOLDER}/NAME.lua, docs/protocol.md)",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is not up to date")
 
 
 def run(options: argparse.Namespace) -> int:
     """Generate, and write, print or compare."""
-    backend = create(options.backend)
+    names = [options.backend] if options.backend else KEPT[:1] if options.output else KEPT
+    backends = [create(name) for name in names]
     protocol = translated(options.target)
+    return max([one(options, backend, protocol) for backend in backends])
+
+
+def one(options: argparse.Namespace, backend: Backend, protocol: Protocol) -> int:
+    """Generate with one backend, and write, print or compare."""
     text = backend.generate(protocol)
     if options.output == "-":
         return print_text(text, check=options.check)
@@ -66,9 +77,9 @@ def translated(target: str) -> Protocol:
 
 def place(output: str | None, protocol: Protocol, backend: Backend) -> Path:
     """Give the file to write: what exists as a folder, or ends like one, is a folder."""
-    name = protocol.name + backend.suffix
+    name = backend.filename(protocol)
     if output is None:
-        return FOLDER / name
+        return Path(backend.folder, name)
     path = Path(output)
     return path / name if path.is_dir() or output.endswith("/") else path
 

@@ -7,7 +7,11 @@ protocol, a state.  A name that does not is refused here, with the nearest one t
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
+import linecache
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,21 +45,40 @@ def translate_protocol(p: d.Protocol) -> m.Protocol:
         )
         for c in p.channels
     )
-    files = {
-        r.source.file for c in p.channels for s in (c.forward, c.reverse) if s for st in s.states for r in st.rules
-    }
-    layers = {
-        relative_class(r.pdu)
-        for c in p.channels
-        for s in (c.forward, c.reverse)
-        if s
-        for st in s.states
-        for r in st.rules
-        if r.pdu
-    }
-    sources = tuple(sorted({relative(f) for f in files} | layers))
+    heads = _heads(p)
     over = _over(p) if p.over is not None else None
-    return m.Protocol(p.name, p.prefix, p.title, p.short, channels, p.parameters, p.counters, sources, over)
+    return m.Protocol(
+        p.name,
+        p.prefix,
+        p.title,
+        p.short,
+        channels,
+        p.parameters,
+        p.counters,
+        sources=tuple(sorted(heads)),
+        over=over,
+        doc=inspect.cleandoc(p.doc),
+        chapters=tuple(m.Chapter(file, doc) for file, doc in sorted(heads.items())),
+    )
+
+
+def _heads(p: d.Protocol) -> dict[str, str]:
+    """File of layers, states or rules -> what its head says."""
+    states = [st for c in p.channels for s in (c.forward, c.reverse) if s for st in s.states]
+    rules = [r for st in states for r in st.rules]
+    layers = {r.pdu for r in rules if r.pdu}
+    heads = {relative_class(layer): inspect.getdoc(sys.modules.get(layer.__module__)) or "" for layer in layers}
+    for file in {st.source.file for st in states} | {r.source.file for r in rules}:
+        heads.setdefault(relative(file), _head(file))
+    return heads
+
+
+def _head(file: str) -> str:
+    """The docstring of a module by its file; nothing for what has no source."""
+    try:
+        return ast.get_docstring(ast.parse("".join(linecache.getlines(file)))) or ""
+    except SyntaxError:
+        return ""
 
 
 def _over(p: d.Protocol) -> Expr:
@@ -100,12 +123,16 @@ class _Stream:
             s.name,
             self.state(s.start, f"stream {s.name}"),
             registers,
-            tuple(m.State(x.name, tuple(self.rule(x, r) for r in x.rules), x.doc) for x in s.states),
+            tuple(self.state_of(x) for x in s.states),
             self.finding(s.unknown, f"stream {s.name}", None),
             tuple(self.resync(r) for r in s.resync),
             s.depth,
             self.message(s.tally, f"stream {s.name}: tally", None) if s.tally else None,
         )
+
+    def state_of(self, x: d.State) -> m.State:
+        source = m.SourceRef(relative(x.source.file), x.source.line)
+        return m.State(x.name, tuple(self.rule(x, r) for r in x.rules), x.doc, source)
 
     def resync(self, r: d.Resync) -> m.Resync:
         where = f"stream {self.s.name}: resync"

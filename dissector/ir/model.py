@@ -233,6 +233,7 @@ class State:
     name: str
     rules: tuple[Rule, ...]
     doc: str = ""
+    source: SourceRef = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +326,16 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """What the head of a file with layers or states says; ``file`` is as in :class:`SourceRef`."""
+
+    file: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
-    """All there is to know.  ``prefix`` begins every display-filter name.
+    """All there is to know.  ``prefix`` begins every display-filter name; ``doc`` and ``chapters`` are for readers.
 
     The first channel is the one that a conversation has once.  ``over`` looks at conversation registers: where it
     holds, nothing more is to come, for executors that are not told when connections end.
@@ -341,6 +350,8 @@ class Protocol:
     counters: tuple[Counter, ...] = ()
     sources: tuple[str, ...] = ()
     over: Expr | None = None
+    doc: str = ""
+    chapters: tuple[Chapter, ...] = ()
 
     @property
     def streams(self) -> tuple[Stream, ...]:

@@ -36,6 +36,16 @@ class TestGenerate:
         assert (0, "", "") == (ran.code, ran.out, ran.err)
         assert 'Proto(proto_name, "QEMU Live Migration")' in Path("lua_out", NAME).read_text()
 
+    def test_the_documentation_is_written_with_it(self, cli: Callable[..., Ran]) -> None:
+        """Without arguments all that a checkout keeps is written; with a backend only what that makes."""
+        cli("generate")
+        page = Path("docs", "protocol.md").read_text()
+        cli("generate", "--backend", "markdown", "-o", "elsewhere/")
+
+        assert page.splitlines()[-1].startswith("|")
+        assert page == Path("elsewhere", "protocol.md").read_text()
+        assert [Path("elsewhere", "protocol.md")] == list(Path("elsewhere").iterdir())
+
     def test_a_file_that_is_up_to_date_is_not_touched(self, cli: Callable[..., Ran]) -> None:
         """A second run leaves the file as it was, its time included."""
         assert "written" in cli("generate", "-v").err

@@ -18,6 +18,7 @@ from . import (
     dirty_bitmap,
     htab,
     multifd,
+    premerge,
     ram,
     return_path,
     s390,
@@ -35,12 +36,13 @@ from .htab import *  # noqa: F403
 from .limits import unchecked
 from .multifd import *  # noqa: F403
 from .parameters import COUNTERS, PARAMETERS
+from .premerge import *  # noqa: F403
 from .ram import *  # noqa: F403
 from .return_path import *  # noqa: F403
 from .s390 import *  # noqa: F403
 from .section import *  # noqa: F403
 from .slirp import *  # noqa: F403
-from .streams import CHANNELS
+from .streams import CHANNELS, OVERVIEW
 from .vfio import *  # noqa: F403
 
 __all__ = ["PROTOCOL", "MainChannel", "Package", "ReturnPath", "unchecked"]
@@ -51,6 +53,7 @@ __all__ += configuration.__all__
 __all__ += dirty_bitmap.__all__
 __all__ += htab.__all__
 __all__ += multifd.__all__
+__all__ += premerge.__all__
 __all__ += ram.__all__
 __all__ += return_path.__all__
 __all__ += s390.__all__
@@ -67,4 +70,5 @@ PROTOCOL = Protocol(
     parameters=PARAMETERS,
     counters=COUNTERS,
     over=S.over == 1,
+    doc=OVERVIEW,
 )

@@ -79,6 +79,17 @@ def frame(command: Command, length: int | None = None) -> list[Any]:
     ]
 
 
+def limited_package(pkt: bytes, length: int, who: str) -> bytes:
+    """The head of a package with its *length*, which is refused where a source refuses to send it."""
+    if length > MAX_VM_CMD_PACKAGED_SIZE and limits():
+        raise CraftError(
+            "MIG_CMD_PACKAGED",
+            f"Unreasonably large packaged state: {length}",
+            f"{who} at most {MAX_VM_CMD_PACKAGED_SIZE}; build inside unchecked() to send it anyway",
+        )
+    return pkt[:5] + length.to_bytes(4, "big")
+
+
 class _Command(Pdu):
     """What all commands have in common: the display-filter names of the frame."""
 
@@ -247,13 +258,7 @@ class MigCmdPackaged(_Command):
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
         """Measure what follows, and refuse what QEMU refuses to send."""
         length = len(pay) if self.packaged_length is None else self.packaged_length
-        if length > MAX_VM_CMD_PACKAGED_SIZE and limits():
-            raise CraftError(
-                "MIG_CMD_PACKAGED",
-                f"Unreasonably large packaged state: {length}",
-                f"QEMU 2.5 to 2.11 take at most {MAX_VM_CMD_PACKAGED_SIZE}; build inside unchecked() to send it anyway",
-            )
-        return pkt[:5] + length.to_bytes(4, "big") + pay
+        return limited_package(pkt, length, "QEMU 2.5 to 2.11 take") + pay
 
 
 class MigCmdEnableColo(_Command):

@@ -194,6 +194,9 @@ TARGET_PAGE_BITS = range(10, 17)
 
 TARGET_PAGE_SIZES = tuple(1 << bits for bits in TARGET_PAGE_BITS)
 
+MACHINES_OF_4_KIB = (b"pc-", b"pseries-", b"s390-ccw-virtio-")
+"""How names of machine types begin whose target page is :data:`DEFAULT_PAGE_SIZE`; hw/i386, hw/ppc, hw/s390x."""
+
 DEFAULT_PAGE_SIZE = 4096
 """What to assume until the stream tells: the target page of x86, ppc64, s390x, riscv."""
 

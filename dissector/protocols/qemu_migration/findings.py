@@ -69,6 +69,9 @@ UNSUPPORTED_VERSION = error(
     when=not_(F.version.isin(QEMU_VM_FILE_VERSION, QEMU_VM_FILE_VERSION_COMPAT)),
 )
 CONFIGURATION_MISSING = error("configuration_missing", "Configuration section missing")
+CONFIGURATION_NAME = error(
+    "configuration_name", "Failed to load configuration:name: %d octets, or no name of a machine", peek(1, 4)
+)
 SUBSECTION_UNKNOWN = error(
     "subsection_unknown", "VM subsection '%s' in 'configuration' does not exist", peek_bytes(2, peek(1, 1))
 )

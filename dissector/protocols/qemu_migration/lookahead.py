@@ -47,6 +47,7 @@ from .constants import (
     SectionType,
 )
 from .device_constants import VFIO_MIG_FLAG_HIGH, VfioMigFlag
+from .dialects import ALL_FRAMES, RELEASE, SECTION_TYPE, SECTION_TYPES
 from .parameters import OFF, ON
 from .registers import ANY_LENGTH
 
@@ -56,7 +57,7 @@ EOF, COMMAND = SectionType.QEMU_VM_EOF, SectionType.QEMU_VM_COMMAND
 FOOTER, VMDESCRIPTION = SectionType.QEMU_VM_SECTION_FOOTER, SectionType.QEMU_VM_VMDESCRIPTION
 
 FOOTER_TYPES = (int(FOOTER),)
-BARE_TYPES = tuple(int(t) for t in (EOF, START, PART, END, FULL, COMMAND))
+BARE_TYPES = (*(int(t) for t in (EOF, START, PART, END, FULL, COMMAND)), *SECTION_TYPES)
 
 WINDOW = 512
 """A footer (5), the longest section head (5 + 1 + 255 + 8), and some room."""
@@ -117,6 +118,7 @@ def section_ahead(at: int, instances: int = ALL_INSTANCES) -> E:
         both(kind.isin(int(PART), int(END)), outside, known_section_ahead(at + 1)),
         both(kind == int(EOF), outside, end_ahead(at + 1)),
         both(kind == int(EOF), S.package == 1, S.checkpoint == 1),
+        both(S.dialect > RELEASE, kind == SECTION_TYPE, peek(at + 1, 4).isin(*ALL_FRAMES)),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ...declare import Counter, Parameter
 from .constants import DEFAULT_PAGE_SIZE, TARGET_PAGE_SIZES
+from .dialects import DIALECTS, RELEASE
 
 AUTO, ON, OFF = 0, 1, 2
 SWITCH = ((AUTO, "automatic"), (ON, "on"), (OFF, "off"))
@@ -53,6 +54,21 @@ PARAMETERS = (
         AUTO,
         ((AUTO, "automatic"), (ON, "of blocks with huge pages"), (OFF, "never")),
         "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.",
+    ),
+    Parameter(
+        "colo",
+        "COLO",
+        AUTO,
+        SWITCH,
+        "Whether checkpoints follow the migration; automatic looks behind the last section.",
+    ),
+    Parameter(
+        "dialect",
+        "Dialect",
+        AUTO,
+        ((AUTO, "automatic"), (RELEASE, "release"), *((d.value, d.title) for d in DIALECTS)),
+        "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the "
+        "first command.",
     ),
     Parameter(
         "release",

@@ -18,6 +18,18 @@ from .parameters import AUTO, ON
 ANY_SECTION = 1 << 32
 """The section id after the position was found again in the middle of RAM: the next footer tells it."""
 
+ASSUMED, CHOSEN, TOLD, MACHINE, SHOWN = range(5)
+"""Where the target page size comes from: nowhere, the parameter, the stream's own words, the type of the machine, the
+distance of the first two pages."""
+
+ORIGINS = {
+    ASSUMED: b"assumed",
+    CHOSEN: b"by preference",
+    TOLD: b"told by the source",
+    MACHINE: b"that of the machine type",
+    SHOWN: b"from the first pages",
+}
+
 ANY_LENGTH = 1 << 52
 """The length of a block that is not known, so that every offset is inside."""
 
@@ -26,6 +38,12 @@ PAGE_SIZE = Register(
     initial=iif(P.page_size == AUTO, DEFAULT_PAGE_SIZE, P.page_size),
     scope="conversation",
     doc="Target page size: the border between offset and flags, and the length of a page.",
+)
+PAGE_ORIGIN = Register(
+    "page_origin",
+    initial=iif(P.page_size == AUTO, ASSUMED, CHOSEN),
+    scope="conversation",
+    doc="Where the target page size comes from.",
 )
 LENGTHS = Register("lengths", "map", scope="conversation", doc="RAM block -> its used length.")
 LARGEST_BLOCK = Register("largest_block", scope="conversation", doc="The greatest of these lengths.")
@@ -48,9 +66,28 @@ HTAB_SHIFT = Register(
     "htab_shift", scope="conversation", doc="Size of the hash page table: 1 << so much; 0: not known."
 )
 
+DIALECT = Register(
+    "dialect",
+    initial=P.dialect,
+    scope="conversation",
+    doc="Which numbers commands have; 0: nobody has told, so today's.",
+)
 OVER = Register("over", scope="conversation", doc="1 behind the EOF of the main channel.")
 
-CONVERSATION = (OVER, PAGE_SIZE, LENGTHS, LARGEST_BLOCK, LISTED, SECTIONS, FOOTERS, WHOLE, POSTCOPY, RETURN_PATH)
+CONVERSATION = (
+    OVER,
+    DIALECT,
+    PAGE_SIZE,
+    PAGE_ORIGIN,
+    LENGTHS,
+    LARGEST_BLOCK,
+    LISTED,
+    SECTIONS,
+    FOOTERS,
+    WHOLE,
+    POSTCOPY,
+    RETURN_PATH,
+)
 
 LAST_BLOCK = (
     Register(
@@ -88,6 +125,7 @@ MAIN = (
     Register("granularity", doc="Its granularity; 0: there was none."),
     HTAB_SHIFT,
     Register("slirp_left", doc="Parts of libslirp's state that are still to come."),
+    Register("first_bit", doc="Before the merge: the pages by which its first mask begins in front of the block."),
     Register("unpacked", doc="Octets of the current page that XBZRLE runs have covered."),
 )
 
@@ -103,6 +141,7 @@ PREEMPT = (*CONVERSATION, *LAST_BLOCK)
 MULTIFD = (
     PAGE_SIZE,
     LENGTHS,
+    PAGE_ORIGIN,
     LISTED,
     WHOLE,
     DEVICES,

@@ -41,6 +41,7 @@ from .constants import (
     PostcopyState,
     SectionType,
 )
+from .registers import TOLD
 
 COMMAND = int(SectionType.QEMU_VM_COMMAND)
 NONE, ADVISE, DISCARD, LISTENING, RUNNING = PostcopyState
@@ -128,6 +129,7 @@ def advise_rules() -> tuple[Rule, ...]:
                 *state(ADVISE),
                 (S.page_sizes, F.page_size_summary),
                 (S.page_size, iif(valid, F.target_page_size, S.page_size)),
+                (S.page_origin, iif(valid, TOLD, S.page_origin)),
             ),
             findings=(ADVISED, f.BAD_TARGET_PAGE_SIZE),
         ),

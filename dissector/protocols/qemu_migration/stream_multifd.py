@@ -36,7 +36,7 @@ from .multifd import (
     MultifdZeroOffset,
 )
 from .parameters import DUPLICATE, NORMAL
-from .registers import ANY_LENGTH
+from .registers import ANY_LENGTH, TOLD
 from .stream_vfio import PACKET_STATES
 
 METHODS = int(MultifdFlag.ZLIB | MultifdFlag.ZSTD | MultifdFlag.QPL | MultifdFlag.UADK | MultifdFlag.QATZIP)
@@ -180,6 +180,7 @@ PACKET = State(
                 S.page_size,
                 iif(F.pages_alloc.isin(*ALLOCATIONS), MULTIFD_PACKET_SIZE // F.pages_alloc, S.page_size),
             ),
+            (S.page_origin, iif(F.pages_alloc.isin(*ALLOCATIONS), TOLD, S.page_origin)),
         ),
         findings=(BAD_VERSION, BAD_ALLOC, UNKNOWN_BLOCK, METHOD_CHANGED),
         info=text("packet %d", F.packet_num),

@@ -15,9 +15,10 @@ or a position found again in the middle).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from ...declare import E, F, Finding, Note, P, Rule, S, State, both, either, iif, not_, peek, peek_bytes, text
+from ...declare import E, F, Finding, Note, P, Rule, S, State, both, choose, either, iif, not_, peek, peek_bytes, text
 from .constants import BLOCK_PAGE_SIZES, ENCODING_FLAG_XBZRLE, RamFlag
 from .findings import error
 from .lookahead import ram_offset
@@ -36,7 +37,7 @@ from .ram import (
     RamZero,
     XbzrleRun,
 )
-from .registers import ANY_LENGTH
+from .registers import ANY_LENGTH, ASSUMED, ORIGINS, SHOWN
 
 CONTINUE = int(RamFlag.CONTINUE)
 
@@ -90,6 +91,10 @@ BLOCKS_EXCEED = error(
 )
 EMPTY_BLOCK_NAME = error("ram_total_short", 'Unknown ramblock "", cannot accept migration')
 
+PAGE_SIZE = Note("ram.page_size", "Target page size", S.page_size)
+ORIGIN = Note("ram.page_size_origin", "Target page size is", choose(S.page_origin, ORIGINS, b""), type="string")
+GUESS = replace(PAGE_SIZE, when=S.page_origin == SHOWN), replace(ORIGIN, when=S.page_origin == SHOWN)
+
 BLOCK = Note("ram.block", "RAM block", S.block, type="string", when=S.block != b"")
 
 
@@ -127,6 +132,7 @@ def page_rules(pdu: type, flag: RamFlag, count: str, **more: Any) -> tuple[Rule,
         pdu,
         match={"flags": int(flag)},
         when=both(INSIDE_NAMED, fits(BEHIND_NAME)) if fits else INSIDE_NAMED,
+        notes=GUESS,
         count=count,
         findings=(UNKNOWN_BLOCK, *findings),
         do=(*LAST_BLOCK_DO, *do),
@@ -191,6 +197,33 @@ def marker(pdu: type, flag: RamFlag, **more: Any) -> Rule:
     return Rule(pdu, match={"flags": (int(flag), int(flag) | CONTINUE)}, **more)
 
 
+GUESSES = (1024, 2048, 4096, 8192)
+"""Page sizes that the first pages are tried with, in the order in which they show.  Larger ones belong to targets that
+tell theirs, or that nobody migrates."""
+
+AT_ZERO = both(peek(0, 4) == 0, peek(4, 4).isin(int(RamFlag.ZERO), int(RamFlag.PAGE)), peek(8, 1) > 0)
+"""The first page of a block, which names it."""
+
+
+def page_size_rules(*where: E) -> tuple[Rule, ...]:
+    """Find out the target page size, if nobody told it, from the distance of the first two pages of the first PART.
+
+    In the first round every page is sent, in ascending order: the second begins where the first ends.  Behind any other
+    record nothing can be told, and the size stays the assumed one.
+    """
+
+    def second(size: int) -> E:
+        at = iif(peek(4, 4) == int(RamFlag.ZERO), BEHIND_NAME + 1, BEHIND_NAME + size)
+        words = (size | int(RamFlag.ZERO) | CONTINUE, size | int(RamFlag.PAGE) | CONTINUE)
+        return both(peek(at, 4) == 0, peek(at + 4, 4).isin(*words))
+
+    first = both(*where, S.page_origin == ASSUMED, AT_ZERO)
+    return tuple(
+        Rule(when=both(first, second(size)), goto="ram", do=((S.page_size, size), (S.page_origin, SHOWN)))
+        for size in GUESSES
+    )
+
+
 RAM = State(
     "ram",
     *ordinary_rules(),
@@ -210,6 +243,7 @@ RAM = State(
         RamFlag.MEM_SIZE,
         goto="blocks",
         do=((S.blocks_left, F.addr),),
+        notes=(PAGE_SIZE, ORIGIN),
         info=text("total 0x%x", F.addr),
     ),
     marker(RamMultifdFlush, RamFlag.MULTIFD_FLUSH),

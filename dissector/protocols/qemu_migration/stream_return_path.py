@@ -10,7 +10,7 @@ The texts of findings are those that the source logs or (since 8.2) fails with.
 
 from __future__ import annotations
 
-from ...declare import E, F, Finding, Note, Rule, S, State, both, choose, either, not_, peek, text
+from ...declare import E, F, Finding, Note, P, Rule, S, State, both, choose, either, not_, peek, text
 from .colo import ColoMessage
 from .constants import (
     MESSAGE_LENGTHS,
@@ -22,8 +22,9 @@ from .constants import (
     Message,
     short,
 )
+from .dialects import RELEASE
 from .findings import error, warn
-from .parameters import REQUESTS
+from .parameters import OFF, ON, REQUESTS
 from .return_path import (
     RpMessage,
     RpPong,
@@ -51,16 +52,19 @@ UNKNOWN_MESSAGE = error(
 )
 BAD_LENGTH = error(
     "rp_length",
-    "Received '%s' message (0x%04x) with incorrect length %d expecting %d",
+    "Received '%s' message (0x%04x) withincorrect length %d expecting %d",
     MESSAGE_NAME,
     F.type,
     F.length,
     FIXED_LENGTH,
     when=both(F.type.isin(*(int(m) for m in MESSAGE_LENGTHS)), F.length != FIXED_LENGTH),
 )
+ANY_PAYLOAD = (1 << 64) - 1
+"""-1 in ``rp_cmd_args``, as QEMU prints it where a payload of any length does not fit into its buffer."""
+
 LONG_MESSAGE = error(
     "rp_long",
-    f"Received '%s' message (0x%04x) with incorrect length %d, the source's buffer has {RP_BUFFER}",
+    f"Received '%s' message (0x%04x) withincorrect length %d expecting {ANY_PAYLOAD}",
     MESSAGE_NAME,
     F.type,
     F.length,
@@ -170,6 +174,7 @@ ANSWERS = (
 
 MESSAGE = State(
     "message",
+    Rule(when=S.dialect > RELEASE, goto="premerge_message"),
     Rule(
         RpReqPages,
         match=FIXED,
@@ -190,7 +195,7 @@ MESSAGE = State(
     Rule(
         ColoMessage,
         match={"message": ANSWERS},
-        when=either(S.shut == 1, both(S.whole == 1, S.return_path == 0)),
+        when=both(P.colo != OFF, either(P.colo == ON, S.shut == 1, both(S.whole == 1, S.return_path == 0))),
         info="COLO",
     ),
     Rule(RpPong, match=FIXED, findings=(EARLY,), info=text("MIG_RP_MSG_PONG 0x%x", F.value)),

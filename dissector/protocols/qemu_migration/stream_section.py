@@ -21,7 +21,7 @@ id in a footer or an unknown section id does not make the position doubtful; it 
 
 from __future__ import annotations
 
-from ...declare import F, Note, Rule, S, State, both, either, iif, peek, text
+from ...declare import F, Note, P, Rule, S, State, both, choose, either, iif, peek, text
 from . import findings as f
 from .colo import ColoMessage, ColoVmstateSize
 from .constants import RAM_SECTION, ColoMessageType, SectionType
@@ -41,10 +41,18 @@ from .section import (
     VmDescription,
 )
 from .stream_command import command_rules, packaged_command_rules, ping_rule
+from .stream_premerge import COMMAND_AHEAD, UNFINISHED_PING_RULE, dialect_rules
+from .stream_ram import page_size_rules
 
 KNOWN = S.sections.get(F.section_id, b"")
 SECTION_NAME = Note("section.name", "Section name", KNOWN, type="string", when=KNOWN != b"")
 CURRENT_NAME = Note("section.name", "Section name", S.section_name, type="string", when=S.section_name != b"")
+
+
+NO_FOOTERS = Note(
+    "section.footers", "Section footers", choose(S.footers, {OFF: b"none"}, b""), type="string", when=S.footers == OFF
+)
+"""What was found out about them, or chosen; that they are there is seen."""
 
 
 def named_rule(pdu: type, word: str) -> Rule:
@@ -64,6 +72,7 @@ def named_rule(pdu: type, word: str) -> Rule:
             (S.iterating, 0),
         ),
         findings=(f.RAM_TOO_NEW, f.RAM_TOO_OLD, TOO_NEW, TOO_OLD),
+        notes=(NO_FOOTERS,),
         info=text(f"{word} %s", F.idstr),
     )
 
@@ -84,7 +93,7 @@ def numbered_rule(pdu: type, word: str, unfinished: bool = False) -> Rule:
             *(((S.unfinished, 0), (S.package, 0)) if unfinished else ()),
         ),
         findings=findings,
-        notes=(SECTION_NAME,),
+        notes=(SECTION_NAME, NO_FOOTERS),
         info=text(f"{word} %s", KNOWN),
     )
 
@@ -113,6 +122,8 @@ SECTION = State(
     Rule(Eof, match=("type",), when=peek(1, 1) == VMDESCRIPTION, goto="after_eof", do=((S.over, 1),), info="EOF"),
     Rule(when=peek(0, 1) == int(SectionType.QEMU_VM_EOF), fault=f.EARLY_EOF),
     *command_rules(),
+    Rule(when=COMMAND_AHEAD, goto="premerge"),
+    *dialect_rules(S.footers == OFF),
     Rule(fault=f.UNKNOWN_SECTION_TYPE),
     doc="Between sections.",
 )
@@ -122,6 +133,7 @@ PACKAGE = State(
     *section_rules(),
     Rule(Eof, match=("type",), goto="package_rest", do=((S.unfinished, 0),), info="EOF"),
     *packaged_command_rules(),
+    Rule(when=COMMAND_AHEAD, goto="premerge"),
     Rule(fault=f.UNKNOWN_SECTION_TYPE),
     doc="Between the sections of a package.",
 )
@@ -145,12 +157,14 @@ UNPACKED = State(
     Rule(when=S.unfinished == 0, goto="section", do=((S.package, 0), (S.iterating, 1))),
     numbered_rule(SectionPart, "PART", unfinished=True),
     ping_rule(unfinished=True),
+    UNFINISHED_PING_RULE,
     Rule(goto="section", do=((S.package, 0), (S.unfinished, 0), (S.iterating, 1))),
     doc="Behind a package; what usually follows one has to report that it did not end as it should.",
 )
 
 BODY = State(
     "body",
+    *page_size_rules(S.section_name == RAM_SECTION, S.iterating == 1),
     Rule(when=S.section_name == RAM_SECTION, goto="ram"),
     Rule(
         when=both(S.whole == 0, S.section_name == b"", RAM_AHEAD),
@@ -205,13 +219,14 @@ REQUEST = int(ColoMessageType.COLO_MESSAGE_CHECKPOINT_REQUEST)
 AFTER_EOF = State(
     "after_eof",
     Rule(VmDescription, match=("type",), goto="colo", info="VMDESCRIPTION"),
-    Rule(when=either(S.checkpoint == 1, peek(0, 4) == REQUEST), goto="colo"),
+    Rule(when=either(S.checkpoint == 1, P.colo == ON, both(P.colo == AUTO, peek(0, 4) == REQUEST)), goto="colo"),
     Rule(fault=f.NO_VMDESCRIPTION),
     doc="Behind the last section.",
 )
 
 COLO = State(
     "colo",
+    Rule(when=P.colo == OFF, fault=f.TRAILING),
     Rule(
         ColoVmstateSize,
         match=("message",),
@@ -229,7 +244,7 @@ COLO = State(
         info="COLO VMSTATE_SEND",
     ),
     Rule(ColoMessage, match={"message": REQUEST}, do=((S.checkpoint, 1),), info="COLO CHECKPOINT_REQUEST"),
-    Rule(when=S.checkpoint == 1, fault=f.BAD_COLO_MESSAGE),
+    Rule(when=either(S.checkpoint == 1, P.colo == ON), fault=f.BAD_COLO_MESSAGE),
     Rule(fault=f.TRAILING),
     doc="Behind the description: nothing, unless COLO is on; then checkpoints.",
 )

@@ -23,12 +23,15 @@ from .configuration import (
 )
 from .constants import (
     CAPABILITY_IGNORE_SHARED,
+    MACHINES_OF_4_KIB,
     TARGET_PAGE_BITS,
     SectionType,
 )
 from .lookahead import CONFIGURATION_AHEAD, RECOVERY_AHEAD
 from .parameters import OFF, ON
+from .registers import ASSUMED, MACHINE, TOLD
 from .section import FileHeader
+from .stream_premerge import COMMAND_AHEAD, dialect_rules
 
 SUBSECTION = int(SectionType.QEMU_VM_SUBSECTION)
 PREFIX = b"configuration"
@@ -39,6 +42,11 @@ def named(pdu: type) -> E:
     name = bytes(pdu().idstr)
     return both(peek(0, 1) == SUBSECTION, peek(1, 1) == len(name), peek_bytes(2, len(name)) == name)
 
+
+MACHINE_OF_4_KIB = either(
+    *(both(peek(1, 4) >= len(name), peek_bytes(5, len(name)) == name) for name in MACHINES_OF_4_KIB)
+)
+"""The configuration ahead names a machine whose target page size is the assumed one."""
 
 VALID_PAGE_BITS = both(F.bits >= TARGET_PAGE_BITS[0], F.bits <= TARGET_PAGE_BITS[-1])
 
@@ -64,9 +72,13 @@ CONFIGURATION = State(
         match=("type",),
         when=CONFIGURATION_AHEAD,
         goto="subsection",
+        do=((S.page_origin, iif(both(S.page_origin == ASSUMED, MACHINE_OF_4_KIB), MACHINE, S.page_origin)),),
         facts=(("qemu-machine", F.machine),),
         info=text("%s", F.machine),
     ),
+    *dialect_rules(),
+    Rule(when=COMMAND_AHEAD, goto="premerge"),
+    Rule(when=peek(0, 1) == int(SectionType.QEMU_VM_CONFIGURATION), fault=f.CONFIGURATION_NAME),
     Rule(when=P.configuration == ON, fault=f.CONFIGURATION_MISSING),
     Rule(goto="section"),
     doc="Behind the file header.",
@@ -77,7 +89,10 @@ SUBSECTIONS = State(
     Rule(
         ConfigurationTargetPageBits,
         when=named(ConfigurationTargetPageBits),
-        do=((S.page_size, iif(VALID_PAGE_BITS, 1 << F.bits, S.page_size)),),
+        do=(
+            (S.page_size, iif(VALID_PAGE_BITS, 1 << F.bits, S.page_size)),
+            (S.page_origin, iif(VALID_PAGE_BITS, TOLD, S.page_origin)),
+        ),
         findings=(f.SUBSECTION_TOO_NEW, f.BAD_PAGE_BITS),
         info=text("target-page-bits %d", F.bits),
     ),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # scapy.contrib.description = QEMU Live Migration: streams and channels
 # scapy.contrib.status = skip
-"""The tables put together: streams, the channels they belong to, and where a lost reader may go on.
+"""QEMU's live migration on the wire: streams, their channels, and where a lost reader may go on.
 
 A migration is one TCP connection, the *main channel*, with the *return path* as its other direction.  There may be
 more: one or more *multifd* channels for pages, a *postcopy-preempt* channel for pages that the destination waits for,
@@ -18,6 +18,8 @@ from . import (
     stream_dirty_bitmap,
     stream_htab,
     stream_multifd,
+    stream_premerge,
+    stream_premerge_rp,
     stream_ram,
     stream_return_path,
     stream_s390,
@@ -43,6 +45,8 @@ from .lookahead import (
     WINDOW,
 )
 from .registers import ANY_LENGTH, ANY_SECTION, MAIN, MULTIFD, PREEMPT, RETURN
+
+OVERVIEW = __doc__ or ""
 
 NO_BITMAP = ((S.node_alias, b""), (S.bitmap_alias, b""))
 """What is known of dirty bitmaps then."""
@@ -76,7 +80,14 @@ MAIN_STREAM = Stream(
     name="main",
     start="start",
     registers=MAIN,
-    states=(*stream_start.STATES, *stream_section.STATES, *stream_command.STATES, *stream_ram.STATES, *DEVICES),
+    states=(
+        *stream_start.STATES,
+        *stream_section.STATES,
+        *stream_command.STATES,
+        *stream_ram.STATES,
+        *stream_premerge.STATES,
+        *DEVICES,
+    ),
     unknown=UNEXPECTED,
     resync=RESYNC,
     tally=TALLY,
@@ -86,7 +97,7 @@ RETURN_PATH_STREAM = Stream(
     name="return_path",
     start="message",
     registers=RETURN,
-    states=stream_return_path.STATES,
+    states=(*stream_return_path.STATES, *stream_premerge_rp.STATES),
     unknown=UNEXPECTED,
     resync=(Resync("message", Until(MESSAGE_AHEAD, (0, (0,)), WINDOW), ((S.whole, 0), (S.block, b""))),),
 )
