@@ -7,6 +7,7 @@ settles what only both together can:
 * A capture that is damaged or cut short gives everything in front of the damage.  The decoder is told that the streams
   end there, and then the error is raised: whoever prints events has printed them all by then.
 * A capture without any connection of the protocol is an error, with what was seen instead as the hint.
+* A file need not be a capture: a stream that was written to a file goes through the same decoder, as one connection.
 * A payload is passed over by the decoder.  Whoever wants to see the payloads of a rare PDU (a description at the end of
   a stream, not pages) names it in ``wanted``; they are cut out of the octets that go by anyway.
 """
@@ -17,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from dissector.capture import Chunk, Closed, Connection, Gap, Ignored, Opened, Packet, conversations, read_packets
+from dissector.capture import Chunk, Closed, Connection, Gap, Ignored, Known, Opened, Place, read_events
 from dissector.decode import Event, PduSeen, Session, Unrecognised
 from dissector.errors import CaptureError, DissectorError
 
@@ -51,9 +52,14 @@ class Payload:
     """A payload that is being cut out of its stream."""
 
     pdu: PduSeen
-    start: int
+    at: int
+    """The first octet of the stream that is still to come."""
     end: int
+    kept: bool
     octets: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        self.kept = self.kept and self.end - self.at <= MOST_PAYLOAD
 
 
 class Reading:
@@ -62,6 +68,8 @@ class Reading:
     *events* is the decoder's: which PDUs are reported.  *watch* is called with every event before it is handed on;
     *payload* with each PDU named in *wanted* and its payload, and what it returns is handed on as well.  *decode_as*
     maps a server's port to the name of a channel, for connections whose beginning tells nothing or is missing.
+    *place* says where in the file a stream is that was stored in it, if it is not at its beginning.  *passing*
+    has, for the name of a PDU, what is called with it and each piece of its payload as the octets go by.
     """
 
     def __init__(
@@ -74,7 +82,9 @@ class Reading:
         watch: Callable[[Event], None] | None = None,
         wanted: Collection[str] = (),
         payload: Callable[[PduSeen, bytes], list[Event]] | None = None,
+        passing: Mapping[str, Callable[[PduSeen, memoryview], None]] | None = None,
         decode_as: Mapping[int, str] | None = None,
+        place: Place | None = None,
         progress: Callable[[int, int | None], None] | None = None,
     ) -> None:
         self.protocol, self.capture = protocol, capture
@@ -85,8 +95,9 @@ class Reading:
         self.others: list[Unrecognised] = []
         self._watch, self._wanted, self._payload = watch, frozenset(wanted), payload
         self._decode_as, self._progress = dict(decode_as or {}), progress
+        self._passing, self._place = dict(passing or {}), place or Place()
         self._collecting: dict[tuple[int, int], Payload] = {}
-        self._damage: CaptureError | None = None
+        self._damage: list[CaptureError] = []
 
     def events(self) -> Iterator[Event]:
         """Read the capture to its end."""
@@ -96,14 +107,14 @@ class Reading:
             if self._watch is not None:
                 self._watch(event)
             yield event
-        if self._damage is not None:
-            raise self._damage
+        if self._damage:
+            raise self._damage[0]
         if not self.session.conversations:
             raise self._nothing()
 
     def _events(self) -> Iterator[Event]:
         take, wires = self.session.data, self.wires
-        for what in conversations(self._packets(), ignored=self.ignored):
+        for what in self._happenings():
             if not isinstance(what, Chunk):
                 yield from self._rare(what)
                 continue
@@ -118,17 +129,15 @@ class Reading:
                 yield from self._collect(what, events)
         yield from self.session.finish()
 
-    def _packets(self) -> Iterator[Packet]:
-        """Give the packets; damage behind the first one ends them and is kept for later."""
-        some = False
-        try:
-            for packet in read_packets(self.capture, progress=self._progress, strict=True):
-                some = True
-                yield packet
-        except CaptureError as error:
-            if not some:
-                raise
-            self._damage = error
+    def _happenings(self) -> Iterator[Opened | Chunk | Gap | Closed]:
+        return read_events(
+            self.capture,
+            Known(self.protocol.title, self.session.begins),
+            place=self._place,
+            progress=self._progress,
+            ignored=self.ignored,
+            damage=self._damage,
+        )
 
     def _rare(self, what: Opened | Gap | Closed) -> list[Event]:
         """Take everything that is not octets."""
@@ -159,24 +168,31 @@ class Reading:
     def _collect(self, chunk: Chunk, events: list[Event]) -> Iterator[Event]:
         """Cut wanted payloads out of *chunk*; those of PDUs that it completed begin in it or behind it."""
         key = chunk.connection.index, chunk.direction
-        for event in events:
-            if not isinstance(event, PduSeen) or event.name not in self._wanted:
-                continue
-            start, end = event.offset + event.header, event.offset + event.length
-            if end - start <= MOST_PAYLOAD:
-                self._collecting[key] = Payload(event, start, end)
-                yield from self._cut(key, chunk)
         if key in self._collecting:
             yield from self._cut(key, chunk)
+        for event in events:
+            if isinstance(event, PduSeen) and (event.name in self._wanted or event.name in self._passing):
+                start, end = event.offset + event.header, event.offset + event.length
+                self._collecting[key] = Payload(event, start, end, event.name in self._wanted)
+                yield from self._cut(key, chunk)
 
     def _cut(self, key: tuple[int, int], chunk: Chunk) -> list[Event]:
         payload = self._collecting[key]
-        at = payload.start + len(payload.octets)
-        payload.octets += chunk.data[max(0, at - chunk.offset) : max(0, payload.end - chunk.offset)]
-        if len(payload.octets) < payload.end - payload.start:
+        piece = chunk.data[max(0, payload.at - chunk.offset) : max(0, payload.end - chunk.offset)]
+        payload.at += len(piece)
+        if payload.pdu.name in self._passing and len(piece):
+            self._passing[payload.pdu.name](payload.pdu, piece)
+        if payload.kept:
+            payload.octets += piece
+        if payload.at < payload.end:
             return []
         del self._collecting[key]
-        return self._payload(payload.pdu, bytes(payload.octets)) if self._payload else []
+        return self._payload(payload.pdu, bytes(payload.octets)) if self._payload and payload.kept else []
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether this is a stream in a file, and no capture."""
+        return any(wire.connection.is_stored for wire in self.wires.values())
 
     def _nothing(self) -> DissectorError:
         """Say that there is nothing to decode, and what was there instead."""

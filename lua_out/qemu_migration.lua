@@ -10,9 +10,11 @@
 --   dissector/protocols/qemu_migration/colo.py
 --   dissector/protocols/qemu_migration/command.py
 --   dissector/protocols/qemu_migration/configuration.py
+--   dissector/protocols/qemu_migration/cpr.py
 --   dissector/protocols/qemu_migration/dirty_bitmap.py
 --   dissector/protocols/qemu_migration/htab.py
 --   dissector/protocols/qemu_migration/layouts.py
+--   dissector/protocols/qemu_migration/mapped_ram.py
 --   dissector/protocols/qemu_migration/multifd.py
 --   dissector/protocols/qemu_migration/premerge.py
 --   dissector/protocols/qemu_migration/ram.py
@@ -22,8 +24,10 @@
 --   dissector/protocols/qemu_migration/slirp.py
 --   dissector/protocols/qemu_migration/stream_block.py
 --   dissector/protocols/qemu_migration/stream_command.py
+--   dissector/protocols/qemu_migration/stream_cpr.py
 --   dissector/protocols/qemu_migration/stream_dirty_bitmap.py
 --   dissector/protocols/qemu_migration/stream_htab.py
+--   dissector/protocols/qemu_migration/stream_mapped_ram.py
 --   dissector/protocols/qemu_migration/stream_multifd.py
 --   dissector/protocols/qemu_migration/stream_premerge.py
 --   dissector/protocols/qemu_migration/stream_premerge_rp.py
@@ -141,6 +145,13 @@ f.premerge_start = ProtoField.uint64("qmig.premerge.start", "First page", base.H
 f.premerge_mask = ProtoField.uint32("qmig.premerge.mask", "Mask of pages", base.HEX)
 f.premerge_range_start = ProtoField.uint64("qmig.premerge.range_start", "First octet", base.HEX)
 f.premerge_end = ProtoField.uint64("qmig.premerge.end", "End", base.HEX)
+f.mapped_version = ProtoField.uint32("qmig.mapped.version", "Header version", base.DEC)
+f.mapped_page_size = ProtoField.uint64("qmig.mapped.page_size", "Target page size", base.DEC)
+f.mapped_bitmap_offset = ProtoField.uint64("qmig.mapped.bitmap_offset", "Offset of the bitmap in the file", base.HEX)
+f.mapped_pages_offset = ProtoField.uint64("qmig.mapped.pages_offset", "Offset of the pages in the file", base.HEX)
+f.mapped_bitmap = ProtoField.bytes("qmig.mapped.bitmap", "Bitmap")
+f.mapped_hole = ProtoField.bytes("qmig.mapped.hole", "Hole")
+f.mapped_pages = ProtoField.bytes("qmig.mapped.pages", "Pages")
 f.dirty_bitmap_extra_flags = ProtoField.uint8("qmig.dirty_bitmap.extra_flags", "Extra flags", base.DEC)
 f.dirty_bitmap_more_flags = ProtoField.bytes("qmig.dirty_bitmap.more_flags", "More flags")
 f.dirty_bitmap_flags = ProtoField.uint8("qmig.dirty_bitmap.flags", "Flags", base.HEX)
@@ -309,6 +320,21 @@ f.vfio_flags = ProtoField.uint32("qmig.vfio.flags", "Flags", base.HEX)
 f.vfio_flags_config_state = ProtoField.bool("qmig.vfio.flags.config_state", "CONFIG_STATE", 8, nil, 0x1)
 f.vfio_state = ProtoField.bytes("qmig.vfio.state", "Data")
 f.vfio_config_data = ProtoField.bytes("qmig.vfio.config_data", "Data")
+f.cpr_magic = ProtoField.uint32("qmig.cpr.magic", "Magic", base.HEX)
+f.cpr_version = ProtoField.uint32("qmig.cpr.version", "Version", base.DEC)
+f.cpr_more = ProtoField.uint8("qmig.cpr.more", "An element follows", base.DEC)
+f.cpr_namelen = ProtoField.uint32("qmig.cpr.namelen", "Length of name with NUL", base.DEC)
+f.cpr_name = ProtoField.string("qmig.cpr.name", "Name")
+f.cpr_id = ProtoField.uint32("qmig.cpr.id", "Id", base.DEC)
+f.cpr_carrier = ProtoField.uint8("qmig.cpr.carrier", "Carrier", base.HEX)
+f.cpr_fd = ProtoField.uint32("qmig.cpr.fd", "File descriptor", base.DEC)
+f.cpr_type = ProtoField.uint8("qmig.cpr.type", "Type", base.DEC, vs[1])
+f.cpr_idstr_length = ProtoField.uint8("qmig.cpr.idstr_length", "Length of name", base.DEC)
+f.cpr_idstr = ProtoField.string("qmig.cpr.idstr", "Subsection")
+f.cpr_version_id = ProtoField.uint32("qmig.cpr.version_id", "Subsection version", base.DEC)
+f.cpr_devid = ProtoField.uint32("qmig.cpr.devid", "Device id", base.DEC)
+f.cpr_ioas_id = ProtoField.uint32("qmig.cpr.ioas_id", "I/O address space", base.DEC)
+f.cpr_hwpt_id = ProtoField.uint32("qmig.cpr.hwpt_id", "Hardware page table", base.DEC)
 f.section_footers = ProtoField.string("qmig.section.footers", "Section footers")
 f.dialect = ProtoField.string("qmig.dialect", "Dialect")
 f.ram_page_size_origin = ProtoField.string("qmig.ram.page_size_origin", "Target page size is")
@@ -330,7 +356,6 @@ local experts = {
   ProtoExpert.new("qmig.expert.bad_page_bits", "target-page-bits \226\128\166 is not a target page size", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.subsection_unknown", "VM subsection '\226\128\166' in 'configuration' does not exist", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.capability_unknown", "Received unknown capability \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
-  ProtoExpert.new("qmig.expert.mapped_ram", "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded", expert.group.UNDECODED, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.section_unknown", "Unknown savevm section \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_version", "savevm: unsupported version \226\128\166 for 'ram' v4", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_version_old", "error while loading state for instance 0x\226\128\166 of device 'ram': version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -380,6 +405,12 @@ local experts = {
   ProtoExpert.new("qmig.expert.xbzrle_run", "Failed to load XBZRLE page - decode error!", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.postcopy_end_status", "CMD_POSTCOPY_END: error on source host (\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.discard_bits", "CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=\226\128\166 offset=\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_version", "Migration mapped-ram capability version not supported (expected <= 1, got \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_page_size", "Migration mapped-ram header has invalid page_size \226\128\166 (expected \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_ignore_shared", "releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock \226\128\166 pages, region has bad alignment)", expert.group.PROTOCOL, expert.severity.NOTE),
+  ProtoExpert.new("qmig.expert.mapped_alignment", "Error reading ramblock \226\128\166 pages, region has bad alignment", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.mapped_offset", "mapped-ram pages at 0x\226\128\166, which is no multiple of 0x100000", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.mapped_order", "mapped-ram pages at 0x\226\128\166 are not behind their bitmap at 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.bitmap_extra_flags", "QEMU means these flags to be followed by more, and then looks at the last octet of them only", expert.group.PROTOCOL, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.bitmap_node_alias", "Unable to read node alias string", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.bitmap_alias", "Unable to read bitmap alias string", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -436,6 +467,14 @@ local experts = {
   ProtoExpert.new("qmig.expert.vfio_packet_index", "packet index is invalid", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.vfio_packet_short", "packet too short at \226\128\166 (min is 12)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.vfio_packet_config", "config state: invalid header 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_version", "Unsupported migration stream version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_magic", "Not a migration stream (bad magic \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_name", "a name of \226\128\166 octets, where 4096 are more than any name has", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_more", "an element begins with \226\128\166", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.cpr_fd", "no file descriptor where one has to be", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_subsection_version", "\226\128\166: incoming version_id \226\128\166 is too new for local version_id 1", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_subsection", "VM subsection '\226\128\166' in 'CprState' does not exist", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.cpr_trailing", "octets behind the end of the CPR state", expert.group.PROTOCOL, expert.severity.NOTE),
   ProtoExpert.new("qmig.expert.gap", "\226\128\166 octets are missing from the capture", expert.group.SEQUENCE, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.lost", "stream position lost, searching for a place to go on", expert.group.SEQUENCE, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.resync", "stream position found again", expert.group.SEQUENCE, expert.severity.NOTE),
@@ -452,17 +491,18 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_name", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "mapped_ram", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_count", "skeys_incomplete", "skeys_flags", "stattrib_count", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_size", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_name", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "mapped_version", "mapped_page_size", "mapped_ignore_shared", "mapped_alignment", "mapped_offset", "mapped_order", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_count", "skeys_incomplete", "skeys_flags", "stattrib_count", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_size", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "cpr_version", "cpr_magic", "cpr_name", "cpr_more", "cpr_fd", "cpr_subsection_version", "cpr_subsection", "cpr_trailing", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 117, lost = 118, resync = 119, truncated = 120, short_region = 121, overrun = 122, depth = 123, map_full = 124, too_long = 125 }
+local FINDING = { gap = 130, lost = 131, resync = 132, truncated = 133, short_region = 134, overrun = 135, depth = 136, map_full = 137, too_long = 138 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
-local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, block_page_sizes = 0, colo = 0, dialect = 0, release = 0 }
+local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, mapped_ram = 0, block_page_sizes = 0, colo = 0, dialect = 0, release = 0 }
 proto.prefs.page_size = Pref.enum("Target page size", 0, "Used until the stream tells: the configuration does for variable targets (Arm), POSTCOPY_ADVISE for all.", { { 1, "automatic, else 4096", 0 }, { 2, "1024", 1024 }, { 3, "2048", 2048 }, { 4, "4096", 4096 }, { 5, "8192", 8192 }, { 6, "16384", 16384 }, { 7, "32768", 32768 }, { 8, "65536", 65536 } }, false)
 proto.prefs.footers = Pref.enum("Section footers", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the first RAM section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.configuration = Pref.enum("Configuration section", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the file header.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.ignore_shared = Pref.enum("Capability x-ignore-shared", 0, "Adds an address to each RAM block; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
+proto.prefs.mapped_ram = Pref.enum("Capability mapped-ram", 0, "Gives each page a fixed place in a file; automatic takes it from the configuration.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.block_page_sizes = Pref.enum("Page sizes in the RAM block list", 0, "With postcopy-ram, blocks with huge pages have a page size; automatic asks POSTCOPY_ADVISE for it first.", { { 1, "automatic", 0 }, { 2, "of blocks with huge pages", 1 }, { 3, "never", 2 } }, false)
 proto.prefs.colo = Pref.enum("COLO", 0, "Whether checkpoints follow the migration; automatic looks behind the last section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.dialect = Pref.enum("Dialect", 0, "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the first command.", { { 1, "automatic", 0 }, { 2, "release", 1 }, { 3, "v5, the postcopy series before it was merged", 2 }, { 4, "v6, or v7, of that series", 3 }, { 5, "v4, of that series", 4 } }, false)
@@ -470,8 +510,8 @@ proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
 proto.prefs.ports = Pref.string("TCP ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
-local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "DirtyBitmapMoreFlags", "DirtyBitmapExtraFlags", "DirtyBitmapStart", "DirtyBitmapComplete", "DirtyBitmapBits", "DirtyBitmapEos", "DirtyBitmapChunk", "BlkZeroBlock", "BlkDeviceBlock", "BlkProgress", "BlkEos", "SkeysKeys", "SkeysEos", "SkeysError", "StattrValues", "StattrEos", "StattrDone", "StattrError", "HtabIteration", "HtabShift", "HtabEnd", "HtabGroup", "VfioDataState", "VfioEndOfState", "VfioInitDataSent", "VfioSetupState", "VfioConfigState", "VfioConfigLoadReady", "VfioDeviceConfig", "SlirpState", "SlirpSocket", "SlirpBuffer", "SlirpTcpcb", "SlirpBootpClient", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "MultifdPageLength", "VfioStatePacket", "VfioStateData", "VfioConfigData" }
-local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_FLAG_START", "DIRTY_BITMAP_MIG_FLAG_COMPLETE", "DIRTY_BITMAP_MIG_FLAG_BITS", "DIRTY_BITMAP_MIG_FLAG_EOS", "Dirty bitmap chunk", "BLK_MIG_FLAG_ZERO_BLOCK", "BLK_MIG_FLAG_DEVICE_BLOCK", "BLK_MIG_FLAG_PROGRESS", "BLK_MIG_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_SKEYS", "S390_SKEYS_SAVE_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_ERROR", "STATTR_FLAG_MORE", "STATTR_FLAG_EOS", "STATTR_FLAG_DONE", "STATTR_FLAG_ERROR", "Hash page table entries", "Hash page table", "Hash page table end", "Hash page table group", "VFIO_MIG_FLAG_DEV_DATA_STATE", "VFIO_MIG_FLAG_END_OF_STATE", "VFIO_MIG_FLAG_DEV_INIT_DATA_SENT", "VFIO_MIG_FLAG_DEV_SETUP_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY", "VFIO device configuration", "slirp", "slirp-socket", "slirp-sbuf", "slirp-tcp", "slirp_bootpclient", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "Compressed page", "VFIODeviceStatePacket", "VFIO device state", "VFIO device configuration" }
+local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "DirtyBitmapMoreFlags", "DirtyBitmapExtraFlags", "DirtyBitmapStart", "DirtyBitmapComplete", "DirtyBitmapBits", "DirtyBitmapEos", "DirtyBitmapChunk", "BlkZeroBlock", "BlkDeviceBlock", "BlkProgress", "BlkEos", "SkeysKeys", "SkeysEos", "SkeysError", "StattrValues", "StattrEos", "StattrDone", "StattrError", "HtabIteration", "HtabShift", "HtabEnd", "HtabGroup", "VfioDataState", "VfioEndOfState", "VfioInitDataSent", "VfioSetupState", "VfioConfigState", "VfioConfigLoadReady", "VfioDeviceConfig", "SlirpState", "SlirpSocket", "SlirpBuffer", "SlirpTcpcb", "SlirpBootpClient", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "MultifdPageLength", "VfioStatePacket", "VfioStateData", "VfioConfigData", "CprHeader", "CprListEnd", "CprFd", "CprFdNumber", "CprVfioDevices", "CprVfioDevice" }
+local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "mapped-ram header", "mapped-ram bitmap", "mapped-ram hole", "mapped-ram pages", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_FLAG_START", "DIRTY_BITMAP_MIG_FLAG_COMPLETE", "DIRTY_BITMAP_MIG_FLAG_BITS", "DIRTY_BITMAP_MIG_FLAG_EOS", "Dirty bitmap chunk", "BLK_MIG_FLAG_ZERO_BLOCK", "BLK_MIG_FLAG_DEVICE_BLOCK", "BLK_MIG_FLAG_PROGRESS", "BLK_MIG_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_SKEYS", "S390_SKEYS_SAVE_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_ERROR", "STATTR_FLAG_MORE", "STATTR_FLAG_EOS", "STATTR_FLAG_DONE", "STATTR_FLAG_ERROR", "Hash page table entries", "Hash page table", "Hash page table end", "Hash page table group", "VFIO_MIG_FLAG_DEV_DATA_STATE", "VFIO_MIG_FLAG_END_OF_STATE", "VFIO_MIG_FLAG_DEV_INIT_DATA_SENT", "VFIO_MIG_FLAG_DEV_SETUP_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY", "VFIO device configuration", "slirp", "slirp-socket", "slirp-sbuf", "slirp-tcp", "slirp_bootpclient", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "Compressed page", "VFIODeviceStatePacket", "VFIO device state", "VFIO device configuration", "QEMU_CPR_FILE_MAGIC", "CPR list end", "CPR fd", "CPR fd number", "CprState/vfio devices", "CPR vfio device" }
 local counter_names = { "ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed", "ram.postcopy-requests" }
 local counter_labels = { "pages", "zero", "XBZRLE", "compressed", "" }
 
@@ -512,8 +552,9 @@ local function dec(v)
   return format("%.0f", v)
 end
 
-local function hex(v, width)
-  local s = v < 4294967296 and format("%x", v) or format("%x%08x", floor(v / 4294967296), v % 4294967296)
+local function hex(v, width, high)
+  high = high or floor(v / 4294967296)
+  local s = high == 0 and format("%x", v) or format("%x%08x", high, v % 4294967296)
   return #s < width and ("0"):rep(width - #s) .. s or s
 end
 
@@ -1168,8 +1209,8 @@ end
 ----------------------------------------------------------------------------------------------------
 
 local stream_main = {
-  name = "main", last = 38,
-  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "page_sizes", "blocks_left", "discarded", "layout", "eos", "started_node", "started_bitmap", "granularity", "slirp_left", "first_bit", "unpacked" },
+  name = "main", last = 42,
+  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "mapped_ram", "mapped_due", "mapped_block", "mapped_page_size", "mapped_bitmap", "mapped_hole", "mapped_pages", "page_sizes", "blocks_left", "discarded", "layout", "eos", "started_node", "started_bitmap", "granularity", "slirp_left", "first_bit", "unpacked" },
   registers = {
     body_at = 0,
     block = "",
@@ -1183,6 +1224,13 @@ local stream_main = {
     unfinished = 0,
     capabilities = 0,
     ignore_shared = function() return pref.ignore_shared == 1 and 1 or 0 end,
+    mapped_ram = function() return pref.mapped_ram == 1 and 1 or 0 end,
+    mapped_due = 0,
+    mapped_block = "",
+    mapped_page_size = function() return pref.page_size end,
+    mapped_bitmap = 0,
+    mapped_hole = 0,
+    mapped_pages = 0,
     page_sizes = 0,
     blocks_left = 0,
     discarded = "",
@@ -1201,7 +1249,7 @@ table.insert(stream_main.scalars, "body_at")
 stream_main.states = {
   -- start: The first octets of a connection.
   [1] = function(s, q, m)
-    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:55)
+    -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:62)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -1222,7 +1270,7 @@ stream_main.states = {
       state = 2
       do return q + 8 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:62)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:69)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1247,18 +1295,18 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:63)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:70)
     return fault(4, q, "Not a migration stream")
   end,
   -- configuration: Behind the file header.
   [2] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:69)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:76)
     repeat
       if not (pref.configuration == 2) then break end
       state = 5
       do return q end
     until true
-    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:70)
+    -- QEMU_VM_CONFIGURATION  (dissector/protocols/qemu_migration/stream_start.py:77)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1327,7 +1375,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:80)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:87)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -1336,7 +1384,7 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:81)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:88)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1345,18 +1393,18 @@ stream_main.states = {
       local p2 = u32(s, q + 1)
       do return fault(5, q, format("Failed to load configuration:name: %s octets, or no name of a machine", dec(p2))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:82)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:89)
     repeat
       if not (pref.configuration == 1) then break end
       do return fault(6, q, "Configuration section missing") end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:83)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:90)
     state = 5
     return q
   end,
   -- subsection: In-line subsections of the configuration; anything without its prefix belongs to nobody here.
   [3] = function(s, q, m)
-    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:89)
+    -- configuration/target-page-bits  (dissector/protocols/qemu_migration/stream_start.py:96)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1396,7 +1444,7 @@ stream_main.states = {
       state = 3
       do return q + end_bits end
     until true
-    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:99)
+    -- configuration/capabilities  (dissector/protocols/qemu_migration/stream_start.py:106)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1433,7 +1481,7 @@ stream_main.states = {
       state = 4
       do return q + end_count end
     until true
-    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:107)
+    -- configuration/uuid  (dissector/protocols/qemu_migration/stream_start.py:114)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1468,7 +1516,7 @@ stream_main.states = {
       state = 3
       do return q + end_uuid end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_start.py:108)
+    -- fault  (dissector/protocols/qemu_migration/stream_start.py:115)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -1483,19 +1531,19 @@ stream_main.states = {
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
       do return fault(9, q, format("VM subsection '%s' in 'configuration' does not exist", text(p4))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:112)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:119)
     state = 5
     return q
   end,
   -- capability: The capabilities of configuration/capabilities, counted.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_start.py:118)
+    -- go on  (dissector/protocols/qemu_migration/stream_start.py:125)
     repeat
       if not (R.capabilities == 0) then break end
       state = 3
       do return q end
     until true
-    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:119)
+    -- Capability  (dissector/protocols/qemu_migration/stream_start.py:126)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1511,11 +1559,11 @@ stream_main.states = {
         end
       end
       if not (v_capability == "xbzrle" or v_capability == "rdma-pin-all" or v_capability == "auto-converge" or v_capability == "zero-blocks" or v_capability == "events" or v_capability == "postcopy-ram" or v_capability == "x-colo" or v_capability == "release-ram" or v_capability == "return-path" or v_capability == "pause-before-switchover" or v_capability == "multifd" or v_capability == "dirty-bitmaps" or v_capability == "postcopy-blocktime" or v_capability == "late-block-activate" or v_capability == "x-ignore-shared" or v_capability == "validate-uuid" or v_capability == "background-snapshot" or v_capability == "zero-copy-send" or v_capability == "postcopy-preempt" or v_capability == "switchover-ack" or v_capability == "dirty-limit" or v_capability == "mapped-ram" or v_capability == "compress" or v_capability == "block") then report(10, format("Received unknown capability %s", text(v_capability))) end
-      if v_capability == "mapped-ram" then report(11, "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded") end
       seen[6] = seen[6] + 1
       if infos < MAX_INFOS then inform(format("%s", text(v_capability))) end
       R.capabilities = R.capabilities - 1 > 0 and R.capabilities - 1 or 0 changed = true
       R.ignore_shared = (R.ignore_shared == 1 or v_capability == "x-ignore-shared" and pref.ignore_shared ~= 2) and 1 or 0 changed = true
+      R.mapped_ram = (R.mapped_ram == 1 or v_capability == "mapped-ram" and pref.mapped_ram ~= 2) and 1 or 0 changed = true
       state = 4
       do return q + end_capability end
     until true
@@ -1539,7 +1587,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -1582,10 +1630,10 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
-      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(15, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
-      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(16, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -1631,10 +1679,10 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
-      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(15, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
-      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(16, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -1664,7 +1712,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -1681,7 +1729,7 @@ stream_main.states = {
       if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      do return fault(17, q, format("Unable to read ID string for section %s", dec(p2))) end
+      do return fault(16, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
     -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:121)
     repeat
@@ -1726,7 +1774,7 @@ stream_main.states = {
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(18, q, "QEMU_VM_EOF while iterative devices are not at their end") end
+      do return fault(17, q, "QEMU_VM_EOF while iterative devices are not at their end") end
     until true
     -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
@@ -1751,7 +1799,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 5
@@ -1776,7 +1824,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(20, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -1802,7 +1850,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(21, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -1852,7 +1900,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(22, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1878,7 +1926,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(23, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1927,7 +1975,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(21, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -1959,8 +2007,8 @@ stream_main.states = {
           t:add(f.advise_target_page_size, range(q + 13, 8))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(21, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(24, format("target page size %s is not one that a target has", dec(w5))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(23, format("target page size %s is not one that a target has", dec(w5))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -1989,7 +2037,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(21, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[20] = seen[20] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -2018,7 +2066,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -2032,11 +2080,11 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(21, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if w5 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if w6 ~= 0 then report(26, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
-      if p3 - (3 + p4) > 192 then report(27, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(28, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if w5 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if p3 - (3 + p4) > 192 then report(26, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(27, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p3 - (p4 + 3) > 0 and p3 - (p4 + 3) or 0
@@ -2074,7 +2122,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(22, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
+      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -2108,7 +2156,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      report(23, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
+      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -2127,7 +2175,7 @@ stream_main.states = {
       if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w4 = u32(s, q + 5)
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -2138,9 +2186,9 @@ stream_main.states = {
           t:append_text(" " .. format("%s B", dec(w4)))
         end
       end
-      if w4 > 0x1000000 and pref.release == 2 then report(29, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 > 0x1000000 and pref.release ~= 2 then report(30, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 == 0 then report(31, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 and pref.release == 2 then report(28, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 > 0x1000000 and pref.release ~= 2 then report(29, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(30, "the package is empty: Input/output error (5)") end
       seen[23] = seen[23] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
       local inside = w4
@@ -2169,11 +2217,11 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w2 >= 1 and w2 <= 11) then report(32, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(33, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
-      if w2 == 3 then report(34, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
-      if w2 == 6 then report(35, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == 10 then report(36, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
+      if not (w2 >= 1 and w2 <= 11) then report(31, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(32, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(33, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(34, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2223,7 +2271,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(37, q, format("Unknown savevm section type %s", dec(p1))) end
+      do return fault(36, q, format("Unknown savevm section type %s", dec(p1))) end
     until true
   end,
   -- package: Between the sections of a package.
@@ -2245,7 +2293,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2288,10 +2336,10 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
-      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(15, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
-      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(16, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -2337,10 +2385,10 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_idstr)))
         end
       end
-      if v_idstr == "ram" and w5 > 4 then report(13, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
-      if v_idstr == "ram" and w5 < 4 then report(14, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
-      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(15, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
-      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(16, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
+      if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
+      if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w3 changed = true
@@ -2370,7 +2418,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
       seen[10] = seen[10] + 1
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2387,7 +2435,7 @@ stream_main.states = {
       if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      do return fault(17, q, format("Unable to read ID string for section %s", dec(p2))) end
+      do return fault(16, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
     -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:134)
     repeat
@@ -2429,7 +2477,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 6
@@ -2454,7 +2502,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(20, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -2480,7 +2528,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(21, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -2530,7 +2578,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(22, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2556,7 +2604,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(23, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2605,7 +2653,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(21, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -2633,7 +2681,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
         end
       end
-      report(38, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
+      report(37, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2659,11 +2707,11 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w2 >= 1 and w2 <= 11) then report(32, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(33, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
-      if w2 == 3 then report(34, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
-      if w2 == 6 then report(35, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == 10 then report(36, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
+      if not (w2 >= 1 and w2 <= 11) then report(31, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(32, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(33, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(34, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2683,7 +2731,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(37, q, format("Unknown savevm section type %s", dec(p1))) end
+      do return fault(36, q, format("Unknown savevm section type %s", dec(p1))) end
     until true
   end,
   -- next: A section is complete.
@@ -2701,7 +2749,7 @@ stream_main.states = {
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:150)
-    return fault(39, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
+    return fault(38, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
@@ -2739,8 +2787,8 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
         end
       end
-      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(12, format("Unknown savevm section %s", dec(w2))) end
-      if R.unfinished == 1 then report(40, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
+      if R.unfinished == 1 then report(39, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
@@ -2776,8 +2824,8 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(40, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(39, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2811,8 +2859,8 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(40, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(39, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[25] = seen[25] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2981,43 +3029,43 @@ stream_main.states = {
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
       if not (R.layout == 1) then break end
-      state = 23
+      state = 27
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
       if not (R.layout == 2) then break end
-      state = 26
-      do return q end
-    until true
-    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
-    repeat
-      if not (R.layout == 3) then break end
-      state = 28
-      do return q end
-    until true
-    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
-    repeat
-      if not (R.layout == 4) then break end
-      state = 29
-      do return q end
-    until true
-    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
-    repeat
-      if not (R.layout == 5) then break end
       state = 30
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
-      if not (R.layout == 6) then break end
+      if not (R.layout == 3) then break end
       state = 32
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
     repeat
-      if not (R.layout == 7) then break end
+      if not (R.layout == 4) then break end
+      state = 33
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 5) then break end
+      state = 34
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 6) then break end
       state = 36
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 7) then break end
+      state = 40
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_section.py:175)
@@ -3033,13 +3081,13 @@ stream_main.states = {
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
     -- Device state  (dissector/protocols/qemu_migration/stream_section.py:182)
-    R.body_at = spos + q - 1 changed = true state = 39
+    R.body_at = spos + q - 1 changed = true state = 43
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
     -- Device state  (dissector/protocols/qemu_migration/stream_section.py:188)
-    R.body_at = spos + q - 1 changed = true state = 40
+    R.body_at = spos + q - 1 changed = true state = 44
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
@@ -3061,7 +3109,7 @@ stream_main.states = {
           if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
-      if w2 ~= R.section then report(41, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
+      if w2 ~= R.section then report(40, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
       seen[28] = seen[28] + 1
       C.footers = 1 shared_changed = true
       state = 7
@@ -3092,7 +3140,7 @@ stream_main.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:211)
     repeat
       if not (C.footers == 1) then break end
-      do return fault(42, q, format("Missing section footer for %s", text(R.section_name))) end
+      do return fault(41, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_section.py:212)
     repeat
@@ -3152,7 +3200,7 @@ stream_main.states = {
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(43, q, format("Expected vmdescription section, but got %s", dec(p1))) end
+      do return fault(42, q, format("Expected vmdescription section, but got %s", dec(p1))) end
     until true
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
@@ -3160,7 +3208,7 @@ stream_main.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:229)
     repeat
       if not (pref.colo == 2) then break end
-      do return fault(44, q, "octets behind the end of the migration") end
+      do return fault(43, q, "octets behind the end of the migration") end
     until true
     -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:230)
     repeat
@@ -3169,7 +3217,7 @@ stream_main.states = {
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(30, q, 12, 0)
         if t then
@@ -3228,10 +3276,10 @@ stream_main.states = {
       if not (R.checkpoint == 1 or pref.colo == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
-      do return fault(45, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
+      do return fault(44, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_section.py:248)
-    return fault(44, q, "octets behind the end of the migration")
+    return fault(43, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
   [16] = function(s, q, m)
@@ -3249,8 +3297,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s+0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(46, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
-      if w1 % C.page_size ~= 0 then report(47, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(45, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
+      if w1 % C.page_size ~= 0 then report(46, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[32] = seen[32] + 1
       if infos < MAX_INFOS then inform(format("0x%s+0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 16
@@ -3367,7 +3415,7 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -3405,7 +3453,7 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(49, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 17
@@ -3451,8 +3499,8 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(49, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -3497,7 +3545,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(36, q, 11, 0)
         if t then
@@ -3521,8 +3569,8 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 1 then report(50, "Failed to load XBZRLE page - wrong compression!") end
-      if w2 > C.page_size then report(51, "Failed to load XBZRLE page - len overflow!") end
+      if w1 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
+      if w2 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w2
@@ -3549,7 +3597,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(36, q, end_length, 0)
         if t then
@@ -3576,9 +3624,9 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 1 then report(50, "Failed to load XBZRLE page - wrong compression!") end
-      if w4 > C.page_size then report(51, "Failed to load XBZRLE page - len overflow!") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
+      if w4 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w4
@@ -3670,7 +3718,7 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[37] = seen[37] + 1
       tally[4] = tally[4] + 1
       pass_over(q + end_length, w4, f.ram_data)
@@ -3685,7 +3733,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
-      do return fault(52, q, format("Invalid compressed data length: %s", dec(p1))) end
+      do return fault(51, q, format("Invalid compressed data length: %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:154)
     repeat
@@ -3697,7 +3745,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < (recall(C.lengths, p2) or 4503599627370496.0)) then break end
       if q + p1 + 9 + 4 - 1 > m then return nil, p1 + 9 + 4 end
       local p3 = u32(s, q + p1 + 9)
-      do return fault(52, q, format("Invalid compressed data length: %s", dec(p3))) end
+      do return fault(51, q, format("Invalid compressed data length: %s", dec(p3))) end
     until true
     -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
@@ -3793,33 +3841,40 @@ stream_main.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
       if not (R.block_length == 0) then break end
-      do return fault(53, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(52, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 64 or h4_4 % C.page_size == 256 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
-      do return fault(54, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(53, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    return fault(55, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(54, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- blocks: The list behind MEM_SIZE, until its total is used up.
   [18] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:277)
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:280)
+    repeat
+      if not (R.mapped_due == 1) then break end
+      R.mapped_due = 0 changed = true
+      state = 23
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_ram.py:281)
     repeat
       if not (R.blocks_left == 0) then break end
       C.listed = 1 shared_changed = true
       state = 17
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:278)
+    -- fault  (dissector/protocols/qemu_migration/stream_ram.py:282)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(56, q, "Unknown ramblock \"\", cannot accept migration") end
+      do return fault(55, q, "Unknown ramblock \"\", cannot accept migration") end
     until true
-    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:272)
+    -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:275)
     repeat
       if not (R.ignore_shared == 1) then break end
       if q > m then return nil, 1 end
@@ -3842,16 +3897,19 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(57, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[41] = seen[41] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w2 changed = true
       C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
       state = 18
       do return q + end_address end
     until true
-    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:272)
+    -- RAM block with page size  (dissector/protocols/qemu_migration/stream_ram.py:275)
     repeat
       if not (pref.block_page_sizes ~= 2) then break end
       if not (pref.block_page_sizes == 1 or not (R.page_sizes == 0 or R.page_sizes == 0x400 or R.page_sizes == 0x800 or R.page_sizes == 0x1000 or R.page_sizes == 0x2000 or R.page_sizes == 0x4000 or R.page_sizes == 0x8000 or R.page_sizes == 0x10000 or R.page_sizes == 0x20000 or R.page_sizes == 0x40000 or R.page_sizes == 0x80000 or R.page_sizes == 0x100000 or R.page_sizes == 0x200000 or R.page_sizes == 0x400000 or R.page_sizes == 0x800000 or R.page_sizes == 0x1000000 or R.page_sizes == 0x2000000 or R.page_sizes == 0x4000000 or R.page_sizes == 0x8000000 or R.page_sizes == 0x10000000 or R.page_sizes == 0x20000000 or R.page_sizes == 0x40000000)) then break end
@@ -3878,16 +3936,19 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if w3 > R.blocks_left then report(57, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
+      if w3 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
       seen[42] = seen[42] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w3, 0))) end
       memorise(C.lengths, v_block, w3, 4096)
       R.blocks_left = w3 > R.blocks_left and 0 or R.blocks_left - w3 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w3 changed = true
       C.largest_block = w3 > C.largest_block and w3 or C.largest_block shared_changed = true
       state = 18
       do return q + end_page_size end
     until true
-    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:272)
+    -- RAM block  (dissector/protocols/qemu_migration/stream_ram.py:275)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3906,11 +3967,14 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(57, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[43] = seen[43] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
       R.blocks_left = w2 > R.blocks_left and 0 or R.blocks_left - w2 changed = true
+      R.mapped_due = R.mapped_ram changed = true
+      R.mapped_block = v_block changed = true
+      R.mapped_pages = w2 changed = true
       C.largest_block = w2 > C.largest_block and w2 or C.largest_block shared_changed = true
       state = 18
       do return q + end_used_length end
@@ -3918,7 +3982,7 @@ stream_main.states = {
   end,
   -- xbzrle: Runs, up to the end of their region.
   [19] = function(s, q, m)
-    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:287)
+    -- XBZRLE run  (dissector/protocols/qemu_migration/stream_ram.py:291)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -3957,7 +4021,7 @@ stream_main.states = {
           if bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > 0 then t:add(f.xbzrle_literals, range(q + end_nzrun_high, bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296)) end
         end
       end
-      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(58, "Failed to load XBZRLE page - decode error!") end
+      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(57, "Failed to load XBZRLE page - decode error!") end
       seen[44] = seen[44] + 1
       R.unpacked = R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 changed = true
       state = 19
@@ -3987,7 +4051,7 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(19, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[25] = seen[25] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 7
@@ -4011,7 +4075,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH")
         end
       end
-      if C.return_path == 1 then report(20, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[45] = seen[45] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       C.return_path = 1 shared_changed = true
@@ -4036,7 +4100,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(21, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[46] = seen[46] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       C.postcopy = 3 shared_changed = true
@@ -4062,7 +4126,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(21, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -4089,7 +4153,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(21, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       C.postcopy = 4 shared_changed = true
@@ -4116,7 +4180,7 @@ stream_main.states = {
           t:append_text(", " .. format("command 0x%s", hex(p1, 0)))
         end
       end
-      report(38, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
+      report(37, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(p1, 0))) end
       pass_over(q + 5, w3, f.premerge_data)
@@ -4133,7 +4197,7 @@ stream_main.states = {
       if not (p2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w4 = u32(s, q + 5)
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(49, q, 9, 0)
         if t then
@@ -4145,8 +4209,8 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4)))
         end
       end
-      if w4 > 0x1000000 then report(29, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 == 0 then report(31, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 then report(28, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(30, "the package is empty: Input/output error (5)") end
       seen[49] = seen[49] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
       local inside = w4
@@ -4179,8 +4243,8 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(21, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(24, format("target page size %s is not one that a target has", dec(w5))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(23, format("target page size %s is not one that a target has", dec(w5))) end
       seen[50] = seen[50] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       C.postcopy = 1 shared_changed = true
@@ -4210,8 +4274,8 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_END")
         end
       end
-      if C.whole == 1 and C.postcopy == 0 then report(21, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w4 ~= 0 then report(59, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
+      if C.whole == 1 and C.postcopy == 0 then report(20, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w4 ~= 0 then report(58, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
       seen[51] = seen[51] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_END") end
       state = 7
@@ -4235,7 +4299,7 @@ stream_main.states = {
       if q + 8 + p3 - 1 > m then return nil, 8 + p3 end
       local v_block = sub(s, q + 8, q + 8 + p3 - 1)
       local end_block = 8 + p3
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(52, q, end_block, 0)
         if t then
@@ -4250,9 +4314,9 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(21, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w5 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(28, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(27, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[52] = seen[52] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -4282,7 +4346,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(53, q, end_nil, 0)
         if t then
@@ -4297,10 +4361,10 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(21, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w5 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if w6 ~= 0 then report(26, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(28, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(27, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[53] = seen[53] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -4328,15 +4392,15 @@ stream_main.states = {
           t:append_text(", " .. format("command 0x%s", hex(w2, 0)))
         end
       end
-      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(32, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(35, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(33, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(33, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(33, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(33, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(33, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(33, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(33, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
+      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(31, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(34, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(32, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(32, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(32, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(32, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(32, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(32, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(32, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.premerge_data)
@@ -4360,8 +4424,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(60, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(46, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(59, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(45, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
       seen[54] = seen[54] + 1
       if infos < MAX_INFOS then inform(format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 21
@@ -4384,16 +4448,173 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s-0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(46, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
-      if w1 % C.page_size ~= 0 then report(47, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(45, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 % C.page_size ~= 0 then report(46, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[55] = seen[55] + 1
       if infos < MAX_INFOS then inform(format("0x%s-0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 22
       do return q + 16 end
     until true
   end,
-  -- dirty_bitmap: A dirty-bitmap section: chunks.
+  -- mapped_header: Behind an entry of the block list.
   [23] = function(s, q, m)
+    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:107)
+    repeat
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 > 1) then break end
+      do return fault(60, q, format("Migration mapped-ram capability version not supported (expected <= 1, got %s)", dec(p1))) end
+    until true
+    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:108)
+    repeat
+      if not (R.ignore_shared == 1) then break end
+      if q + 15 > m then return nil, 16 end
+      local p1 = u32(s, q + 12)
+      if q + 19 > m then return nil, 20 end
+      local p2 = u32(s, q + 16)
+      if not (p1 * 4294967296.0 + p2 == 0) then break end
+      if q + 23 > m then return nil, 24 end
+      local p3 = u32(s, q + 20)
+      if q + 27 > m then return nil, 28 end
+      local p4 = u32(s, q + 24)
+      if not (p3 * 4294967296.0 + p4 == 0) then break end
+      local w6 = u64(s, q + 4)
+      if want then
+        local t = open(56, q, 28, 0)
+        if t then
+          t:add(f.mapped_version, range(q, 4))
+          t:add(f.mapped_page_size, range(q + 4, 8))
+          t:add(f.mapped_bitmap_offset, range(q + 12, 8))
+          t:add(f.mapped_pages_offset, range(q + 20, 8))
+          if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+          t:append_text(", " .. "not stored")
+        end
+      end
+      if not (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) or R.mapped_page_size ~= 0 and w6 ~= R.mapped_page_size then report(61, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(w6), dec(C.page_size))) end
+      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(62, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
+      seen[56] = seen[56] + 1
+      if infos < MAX_INFOS then inform("not stored") end
+      C.page_size = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and w6 or C.page_size shared_changed = true
+      C.page_origin = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and 2 or C.page_origin shared_changed = true
+      R.mapped_page_size = C.page_size changed = true
+      state = 18
+      do return q + 28 end
+    until true
+    -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:117)
+    repeat
+      if q + 15 > m then return nil, 16 end
+      local p1 = u32(s, q + 12)
+      if not (p1 < 0x100000) then break end
+      if q + 23 > m then return nil, 24 end
+      local p2 = u32(s, q + 20)
+      if not (p2 < 0x100000) then break end
+      local p3 = u32(s, q + 16)
+      local p4 = u64(s, q + 4)
+      if q + 27 > m then return nil, 28 end
+      local p5 = u32(s, q + 24)
+      if not (p1 * 4294967296.0 + p3 + floor((R.mapped_pages + (pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size) * 64 - 1) / ((pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size) * 64)) * 8 <= p2 * 4294967296.0 + p5) then break end
+      local w7 = u64(s, q + 12)
+      local w8 = u64(s, q + 20)
+      if want then
+        local t = open(56, q, 28, 0)
+        if t then
+          t:add(f.mapped_version, range(q, 4))
+          t:add(f.mapped_page_size, range(q + 4, 8))
+          t:add(f.mapped_bitmap_offset, range(q + 12, 8))
+          t:add(f.mapped_pages_offset, range(q + 20, 8))
+          if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+          t:append_text(", " .. format("mapped-ram at 0x%s", hex(w8, 0)))
+        end
+      end
+      if not (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) or R.mapped_page_size ~= 0 and p4 ~= R.mapped_page_size then report(61, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(p4), dec(C.page_size))) end
+      if w8 % C.page_size ~= 0 then report(63, format("Error reading ramblock %s pages, region has bad alignment", text(R.mapped_block))) end
+      if w8 % 0x100000 ~= 0 then report(64, format("mapped-ram pages at 0x%s, which is no multiple of 0x100000", hex(w8, 0))) end
+      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(62, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
+      seen[56] = seen[56] + 1
+      if infos < MAX_INFOS then inform(format("mapped-ram at 0x%s", hex(w8, 0))) end
+      C.page_size = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size shared_changed = true
+      C.page_origin = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and 2 or C.page_origin shared_changed = true
+      R.mapped_page_size = C.page_size changed = true
+      R.mapped_bitmap = floor((R.mapped_pages + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 > 0 and floor((R.mapped_pages + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 or 0 changed = true
+      R.mapped_hole = w8 - w7 - R.mapped_bitmap > 0 and w8 - w7 - R.mapped_bitmap or 0 changed = true
+      state = 24
+      do return q + 28 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_mapped_ram.py:131)
+    repeat
+      if q + 23 > m then return nil, 24 end
+      local p1 = u32(s, q + 20)
+      if q + 27 > m then return nil, 28 end
+      local p2 = u32(s, q + 24)
+      local p3 = u32(s, q + 12)
+      local p4 = u32(s, q + 16)
+      do return fault(65, q, format("mapped-ram pages at 0x%s are not behind their bitmap at 0x%s", hex(p2, 0, p1), hex(p4, 0, p3))) end
+    until true
+  end,
+  -- mapped_bitmap: Which pages are stored.
+  [24] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:137)
+    repeat
+      if not (R.mapped_bitmap == 0) then break end
+      state = 25
+      do return q end
+    until true
+    -- mapped-ram bitmap  (dissector/protocols/qemu_migration/stream_mapped_ram.py:138)
+    if want then
+      local t = open(57, q, 0, R.mapped_bitmap)
+      if t then
+        show_payload(t, f.mapped_bitmap, q, R.mapped_bitmap)
+        if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+      end
+    end
+    seen[57] = seen[57] + 1
+    pass_over(q, R.mapped_bitmap, f.mapped_bitmap)
+    state = 25
+    return q
+  end,
+  -- mapped_hole: What the alignment of the pages leaves free.
+  [25] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:144)
+    repeat
+      if not (R.mapped_hole == 0) then break end
+      state = 26
+      do return q end
+    until true
+    -- mapped-ram hole  (dissector/protocols/qemu_migration/stream_mapped_ram.py:145)
+    if want then
+      local t = open(58, q, 0, R.mapped_hole)
+      if t then
+        show_payload(t, f.mapped_hole, q, R.mapped_hole)
+      end
+    end
+    seen[58] = seen[58] + 1
+    pass_over(q, R.mapped_hole, f.mapped_hole)
+    state = 26
+    return q
+  end,
+  -- mapped_pages: The pages of a block.
+  [26] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_mapped_ram.py:151)
+    repeat
+      if not (R.mapped_pages == 0) then break end
+      state = 18
+      do return q end
+    until true
+    -- mapped-ram pages  (dissector/protocols/qemu_migration/stream_mapped_ram.py:152)
+    if want then
+      local t = open(59, q, 0, R.mapped_pages)
+      if t then
+        show_payload(t, f.mapped_pages, q, R.mapped_pages)
+        if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+      end
+    end
+    seen[59] = seen[59] + 1
+    pass_over(q, R.mapped_pages, f.mapped_pages)
+    state = 18
+    return q
+  end,
+  -- dirty_bitmap: A dirty-bitmap section: chunks.
+  [27] = function(s, q, m)
     if q > m then return nil, 1 end
     local h0_1 = byte(s, q)
     -- DIRTY_BITMAP_MIG_EXTRA_FLAGS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:161)
@@ -4404,29 +4625,29 @@ stream_main.states = {
       if not (p1 % 256 >= 128) then break end
       if q + 2 > m then return nil, 3 end
       if want then
-        local t = open(56, q, 3, 0)
+        local t = open(60, q, 3, 0)
         if t then
           t:add(f.dirty_bitmap_extra_flags, range(q, 1))
           t:add(f.dirty_bitmap_more_flags, range(q + 1, 2))
         end
       end
-      report(61, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
-      seen[56] = seen[56] + 1
-      state = 24
+      report(66, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
+      seen[60] = seen[60] + 1
+      state = 28
       do return q + 3 end
     until true
     -- DIRTY_BITMAP_MIG_EXTRA_FLAGS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:167)
     repeat
       if not (h0_1 % 256 >= 128) then break end
       if want then
-        local t = open(57, q, 1, 0)
+        local t = open(61, q, 1, 0)
         if t then
           t:add(f.dirty_bitmap_extra_flags, range(q, 1))
         end
       end
-      report(61, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
-      seen[57] = seen[57] + 1
-      state = 24
+      report(66, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
+      seen[61] = seen[61] + 1
+      state = 28
       do return q + 1 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:124)
@@ -4435,7 +4656,7 @@ stream_main.states = {
       if q + 1 > m then return nil, 2 end
       local p1 = byte(s, q + 1)
       if not (p1 == 0) then break end
-      do return fault(62, q, "Unable to read node alias string") end
+      do return fault(67, q, "Unable to read node alias string") end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:125)
     repeat
@@ -4445,7 +4666,7 @@ stream_main.states = {
       if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 end
       local p2 = byte(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1))
       if not (p2 == 0) then break end
-      do return fault(63, q, "Unable to read bitmap alias string") end
+      do return fault(68, q, "Unable to read bitmap alias string") end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_START  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:142)
     repeat
@@ -4487,7 +4708,7 @@ stream_main.states = {
       local w4 = byte(s, q + end_granularity)
       local end_start_flags = end_granularity + 1
       if want then
-        local t = open(58, q, end_start_flags, 0)
+        local t = open(62, q, end_start_flags, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4524,10 +4745,10 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
-      if bit.band(w4, 248) % 4294967296 ~= 0 then report(65, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
-      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(66, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
-      seen[58] = seen[58] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      if bit.band(w4, 248) % 4294967296 ~= 0 then report(70, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
+      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(71, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
+      seen[62] = seen[62] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       R.started_node = h0_1 % 16 >= 8 and v_node_alias or C.node_alias changed = true
       R.started_bitmap = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias changed = true
@@ -4535,7 +4756,7 @@ stream_main.states = {
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_start_flags end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_COMPLETE  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
@@ -4572,7 +4793,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(59, q, end_bitmap_alias, 0)
+        local t = open(63, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4602,13 +4823,13 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
-      seen[59] = seen[59] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_bitmap_alias end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:128)
@@ -4622,7 +4843,7 @@ stream_main.states = {
       if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 end
       local p3 = u64(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12)
       if not (p3 > 0x2800) then break end
-      do return fault(67, q, "Bitmap migration stream buffer allocation request is too large") end
+      do return fault(72, q, "Bitmap migration stream buffer allocation request is too large") end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_BITS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
     repeat
@@ -4672,7 +4893,7 @@ stream_main.states = {
       end
       local end_size = end_sectors + n_size
       if want then
-        local t = open(60, q, end_size, h0_1 % 4 < 2 and v_size or 0)
+        local t = open(64, q, end_size, h0_1 % 4 < 2 and v_size or 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4710,15 +4931,15 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
-      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(68, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
-      seen[60] = seen[60] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(73, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      seen[64] = seen[64] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_size end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:130)
@@ -4755,7 +4976,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(61, q, end_bitmap_alias, 0)
+        local t = open(65, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4782,11 +5003,11 @@ stream_main.states = {
           end
         end
       end
-      seen[61] = seen[61] + 1
+      seen[65] = seen[65] + 1
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_bitmap_alias end
     until true
     -- Dirty bitmap chunk  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:131)
@@ -4822,7 +5043,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(62, q, end_bitmap_alias, 0)
+        local t = open(66, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4849,16 +5070,16 @@ stream_main.states = {
           end
         end
       end
-      seen[62] = seen[62] + 1
+      seen[66] = seen[66] + 1
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_bitmap_alias end
     until true
   end,
   -- dirty_bitmap_flags: A chunk behind octets of flags that do not count; the bit for more is without effect here.
-  [24] = function(s, q, m)
+  [28] = function(s, q, m)
     if q > m then return nil, 1 end
     local h0_1 = byte(s, q)
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:124)
@@ -4867,7 +5088,7 @@ stream_main.states = {
       if q + 1 > m then return nil, 2 end
       local p1 = byte(s, q + 1)
       if not (p1 == 0) then break end
-      do return fault(62, q, "Unable to read node alias string") end
+      do return fault(67, q, "Unable to read node alias string") end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:125)
     repeat
@@ -4877,7 +5098,7 @@ stream_main.states = {
       if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 end
       local p2 = byte(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1))
       if not (p2 == 0) then break end
-      do return fault(63, q, "Unable to read bitmap alias string") end
+      do return fault(68, q, "Unable to read bitmap alias string") end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_START  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:142)
     repeat
@@ -4919,7 +5140,7 @@ stream_main.states = {
       local w4 = byte(s, q + end_granularity)
       local end_start_flags = end_granularity + 1
       if want then
-        local t = open(58, q, end_start_flags, 0)
+        local t = open(62, q, end_start_flags, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -4956,10 +5177,10 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
-      if bit.band(w4, 248) % 4294967296 ~= 0 then report(65, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
-      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(66, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
-      seen[58] = seen[58] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      if bit.band(w4, 248) % 4294967296 ~= 0 then report(70, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
+      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(71, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
+      seen[62] = seen[62] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       R.started_node = h0_1 % 16 >= 8 and v_node_alias or C.node_alias changed = true
       R.started_bitmap = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias changed = true
@@ -4967,7 +5188,7 @@ stream_main.states = {
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_start_flags end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_COMPLETE  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
@@ -5004,7 +5225,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(59, q, end_bitmap_alias, 0)
+        local t = open(63, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -5034,13 +5255,13 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
-      seen[59] = seen[59] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      seen[63] = seen[63] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_bitmap_alias end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:128)
@@ -5054,7 +5275,7 @@ stream_main.states = {
       if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 end
       local p3 = u64(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12)
       if not (p3 > 0x2800) then break end
-      do return fault(67, q, "Bitmap migration stream buffer allocation request is too large") end
+      do return fault(72, q, "Bitmap migration stream buffer allocation request is too large") end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_BITS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
     repeat
@@ -5104,7 +5325,7 @@ stream_main.states = {
       end
       local end_size = end_sectors + n_size
       if want then
-        local t = open(60, q, end_size, h0_1 % 4 < 2 and v_size or 0)
+        local t = open(64, q, end_size, h0_1 % 4 < 2 and v_size or 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -5142,15 +5363,15 @@ stream_main.states = {
           t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
         end
       end
-      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(64, "Error: block device name is not set") end
-      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(68, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
-      seen[60] = seen[60] + 1
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(73, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      seen[64] = seen[64] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_size end
     until true
     -- DIRTY_BITMAP_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:130)
@@ -5187,7 +5408,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(61, q, end_bitmap_alias, 0)
+        local t = open(65, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -5214,11 +5435,11 @@ stream_main.states = {
           end
         end
       end
-      seen[61] = seen[61] + 1
+      seen[65] = seen[65] + 1
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_bitmap_alias end
     until true
     -- Dirty bitmap chunk  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:131)
@@ -5254,7 +5475,7 @@ stream_main.states = {
       end
       local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
       if want then
-        local t = open(62, q, end_bitmap_alias, 0)
+        local t = open(66, q, end_bitmap_alias, 0)
         if t then
           do
             local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
@@ -5281,16 +5502,16 @@ stream_main.states = {
           end
         end
       end
-      seen[62] = seen[62] + 1
+      seen[66] = seen[66] + 1
       C.node_alias = h0_1 % 16 >= 8 and v_node_alias or C.node_alias shared_changed = true
       C.bitmap_alias = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias shared_changed = true
       R.eos = h0_1 % 2 changed = true
-      state = 25
+      state = 29
       do return q + end_bitmap_alias end
     until true
   end,
   -- dirty_bitmap_next: A chunk is complete.
-  [25] = function(s, q, m)
+  [29] = function(s, q, m)
     -- go on  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:180)
     repeat
       if not (R.eos ~= 0) then break end
@@ -5298,11 +5519,11 @@ stream_main.states = {
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:181)
-    state = 23
+    state = 27
     return q
   end,
   -- block: A block section: records.
-  [26] = function(s, q, m)
+  [30] = function(s, q, m)
     if q + 7 > m then return nil, 8 end
     local h6_2 = u16(s, q + 6)
     local h4_4 = u32(s, q + 4)
@@ -5313,7 +5534,7 @@ stream_main.states = {
       if q + 8 > m then return nil, 9 end
       local p1 = byte(s, q + 8)
       if not (p1 == 0) then break end
-      do return fault(69, q, "Error unknown block device ") end
+      do return fault(74, q, "Error unknown block device ") end
     until true
     -- BLK_MIG_FLAG_ZERO_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:31)
     repeat
@@ -5327,7 +5548,7 @@ stream_main.states = {
       local v_device = sub(s, q + 9, q + 9 + w1 - 1)
       local end_device = 9 + w1
       if want then
-        local t = open(63, q, end_device, 0)
+        local t = open(67, q, end_device, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
@@ -5343,10 +5564,10 @@ stream_main.states = {
           t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0)))
         end
       end
-      seen[63] = seen[63] + 1
+      seen[67] = seen[67] + 1
       if infos < MAX_INFOS then inform(format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
       R.eos = v_flags % 4 - v_flags % 2 changed = true
-      state = 27
+      state = 31
       do return q + end_device end
     until true
     -- BLK_MIG_FLAG_DEVICE_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:32)
@@ -5360,7 +5581,7 @@ stream_main.states = {
       local v_device = sub(s, q + 9, q + 9 + w1 - 1)
       local end_device = 9 + w1
       if want then
-        local t = open(64, q, end_device, 0x100000)
+        local t = open(68, q, end_device, 0x100000)
         if t then
           local low = u32(s, q + 4)
           t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
@@ -5377,11 +5598,11 @@ stream_main.states = {
           t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0)))
         end
       end
-      seen[64] = seen[64] + 1
+      seen[68] = seen[68] + 1
       if infos < MAX_INFOS then inform(format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
       pass_over(q + end_device, 0x100000, f.block_data)
       R.eos = v_flags % 4 - v_flags % 2 changed = true
-      state = 27
+      state = 31
       do return q + end_device end
     until true
     -- BLK_MIG_FLAG_PROGRESS  (dissector/protocols/qemu_migration/stream_block.py:33)
@@ -5390,7 +5611,7 @@ stream_main.states = {
       local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % 512)
       local v_flags = h4_4 % 512
       if want then
-        local t = open(65, q, 8, 0)
+        local t = open(69, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.block_progress_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
@@ -5404,9 +5625,9 @@ stream_main.states = {
           t:add(f.block_progress, wide(floor(v_addr / 512))):set_generated()
         end
       end
-      seen[65] = seen[65] + 1
+      seen[69] = seen[69] + 1
       R.eos = v_flags % 4 - v_flags % 2 changed = true
-      state = 27
+      state = 31
       do return q + 8 end
     until true
     -- BLK_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_block.py:39)
@@ -5414,7 +5635,7 @@ stream_main.states = {
       if not (h6_2 % 512 % 4 >= 2) then break end
       local v_flags = h4_4 % 512
       if want then
-        local t = open(66, q, 8, 0)
+        local t = open(70, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
@@ -5427,16 +5648,16 @@ stream_main.states = {
           end
         end
       end
-      seen[66] = seen[66] + 1
+      seen[70] = seen[70] + 1
       R.eos = v_flags % 4 - v_flags % 2 changed = true
-      state = 27
+      state = 31
       do return q + 8 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_block.py:40)
-    return fault(70, q, format("Unknown block migration flags: 0x%s", hex(h6_2 % 512, 0)))
+    return fault(75, q, format("Unknown block migration flags: 0x%s", hex(h6_2 % 512, 0)))
   end,
   -- block_next: A record is complete.
-  [27] = function(s, q, m)
+  [31] = function(s, q, m)
     -- go on  (dissector/protocols/qemu_migration/stream_block.py:46)
     repeat
       if not (R.eos ~= 0) then break end
@@ -5444,11 +5665,11 @@ stream_main.states = {
       do return q end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_block.py:47)
-    state = 26
+    state = 30
     return q
   end,
   -- skeys: The storage keys of an s390x guest.
-  [28] = function(s, q, m)
+  [32] = function(s, q, m)
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
@@ -5458,7 +5679,7 @@ stream_main.states = {
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
       if not (p1 >= 0x100000) then break end
-      do return fault(71, q, "S390_SET_KEYS error -22") end
+      do return fault(76, q, "S390_SET_KEYS error -22") end
     until true
     -- S390_SKEYS_SAVE_FLAG_SKEYS  (dissector/protocols/qemu_migration/stream_s390.py:32)
     repeat
@@ -5468,7 +5689,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w1 = u64(s, q + 8)
       if want then
-        local t = open(67, q, 16, w1)
+        local t = open(71, q, 16, w1)
         if t then
           local low = u32(s, q + 4)
           t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -5483,10 +5704,10 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1)))
         end
       end
-      seen[67] = seen[67] + 1
+      seen[71] = seen[71] + 1
       if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
       pass_over(q + 16, w1, f.skeys_keys)
-      state = 28
+      state = 32
       do return q + 16 end
     until true
     -- S390_SKEYS_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:33)
@@ -5494,7 +5715,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 1) then break end
       if want then
-        local t = open(68, q, 8, 0)
+        local t = open(72, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -5506,7 +5727,7 @@ stream_main.states = {
           end
         end
       end
-      seen[68] = seen[68] + 1
+      seen[72] = seen[72] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5515,7 +5736,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 4) then break end
       if want then
-        local t = open(69, q, 8, 0)
+        local t = open(73, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -5527,16 +5748,16 @@ stream_main.states = {
           end
         end
       end
-      report(72, "Storage key data is incomplete")
-      seen[69] = seen[69] + 1
+      report(77, "Storage key data is incomplete")
+      seen[73] = seen[73] + 1
       state = 13
       do return q + 8 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_s390.py:35)
-    return fault(73, q, format("Unexpected storage key flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(78, q, format("Unexpected storage key flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- stattrib: The storage attributes of an s390x guest.
-  [29] = function(s, q, m)
+  [33] = function(s, q, m)
     if q + 7 > m then return nil, 8 end
     local h4_4 = u32(s, q + 4)
     local h0_4 = u32(s, q)
@@ -5546,7 +5767,7 @@ stream_main.states = {
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
       if not (p1 >= 0x100000) then break end
-      do return fault(74, q, "cmma_load could not allocate memory") end
+      do return fault(79, q, "cmma_load could not allocate memory") end
     until true
     -- STATTR_FLAG_MORE  (dissector/protocols/qemu_migration/stream_s390.py:42)
     repeat
@@ -5556,7 +5777,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w1 = u64(s, q + 8)
       if want then
-        local t = open(70, q, 16, w1)
+        local t = open(74, q, 16, w1)
         if t then
           local low = u32(s, q + 4)
           t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -5572,10 +5793,10 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1)))
         end
       end
-      seen[70] = seen[70] + 1
+      seen[74] = seen[74] + 1
       if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
       pass_over(q + 16, w1, f.stattrib_values)
-      state = 29
+      state = 33
       do return q + 16 end
     until true
     -- STATTR_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:43)
@@ -5583,7 +5804,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 1) then break end
       if want then
-        local t = open(71, q, 8, 0)
+        local t = open(75, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -5596,7 +5817,7 @@ stream_main.states = {
           end
         end
       end
-      seen[71] = seen[71] + 1
+      seen[75] = seen[75] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5605,7 +5826,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 8) then break end
       if want then
-        local t = open(72, q, 8, 0)
+        local t = open(76, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -5618,8 +5839,8 @@ stream_main.states = {
           end
         end
       end
-      seen[72] = seen[72] + 1
-      state = 29
+      seen[76] = seen[76] + 1
+      state = 33
       do return q + 8 end
     until true
     -- STATTR_FLAG_ERROR  (dissector/protocols/qemu_migration/stream_s390.py:45)
@@ -5627,7 +5848,7 @@ stream_main.states = {
       local v_flags = h4_4 % C.page_size
       if not (v_flags == 4) then break end
       if want then
-        local t = open(73, q, 8, 0)
+        local t = open(77, q, 8, 0)
         if t then
           local low = u32(s, q + 4)
           t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
@@ -5640,48 +5861,48 @@ stream_main.states = {
           end
         end
       end
-      report(75, "Storage attributes data is incomplete")
-      seen[73] = seen[73] + 1
+      report(80, "Storage attributes data is incomplete")
+      seen[77] = seen[77] + 1
       state = 13
       do return q + 8 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_s390.py:46)
-    return fault(76, q, format("Unexpected storage attribute flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(81, q, format("Unexpected storage attribute flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- htab: The hash page table of a pseries guest.
-  [30] = function(s, q, m)
+  [34] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- Hash page table entries  (dissector/protocols/qemu_migration/stream_htab.py:34)
     repeat
       if not (h0_4 == 0) then break end
       if want then
-        local t = open(74, q, 4, 0)
+        local t = open(78, q, 4, 0)
         if t then
           t:add(f.htab_section_hdr, range(q, 4))
         end
       end
-      seen[74] = seen[74] + 1
-      state = 31
+      seen[78] = seen[78] + 1
+      state = 35
       do return q + 4 end
     until true
     -- Hash page table  (dissector/protocols/qemu_migration/stream_htab.py:35)
     if want then
-      local t = open(75, q, 4, 0)
+      local t = open(79, q, 4, 0)
       if t then
         t:add(f.htab_shift, range(q, 4))
         t:append_text(", " .. format("htab_shift %s", dec(h0_4)))
       end
     end
-    if not (h0_4 == 0xffffffff or h0_4 == 18 or h0_4 == 19 or h0_4 == 20 or h0_4 == 21 or h0_4 == 22 or h0_4 == 23 or h0_4 == 24 or h0_4 == 25 or h0_4 == 26 or h0_4 == 27 or h0_4 == 28 or h0_4 == 29 or h0_4 == 30 or h0_4 == 31 or h0_4 == 32 or h0_4 == 33 or h0_4 == 34 or h0_4 == 35 or h0_4 == 36 or h0_4 == 37 or h0_4 == 38 or h0_4 == 39 or h0_4 == 40 or h0_4 == 41 or h0_4 == 42 or h0_4 == 43 or h0_4 == 44 or h0_4 == 45 or h0_4 == 46) then report(77, format("a hash page table of 1 << %s octets: no machine has one", dec(h0_4))) end
-    seen[75] = seen[75] + 1
+    if not (h0_4 == 0xffffffff or h0_4 == 18 or h0_4 == 19 or h0_4 == 20 or h0_4 == 21 or h0_4 == 22 or h0_4 == 23 or h0_4 == 24 or h0_4 == 25 or h0_4 == 26 or h0_4 == 27 or h0_4 == 28 or h0_4 == 29 or h0_4 == 30 or h0_4 == 31 or h0_4 == 32 or h0_4 == 33 or h0_4 == 34 or h0_4 == 35 or h0_4 == 36 or h0_4 == 37 or h0_4 == 38 or h0_4 == 39 or h0_4 == 40 or h0_4 == 41 or h0_4 == 42 or h0_4 == 43 or h0_4 == 44 or h0_4 == 45 or h0_4 == 46) then report(82, format("a hash page table of 1 << %s octets: no machine has one", dec(h0_4))) end
+    seen[79] = seen[79] + 1
     if infos < MAX_INFOS then inform(format("htab_shift %s", dec(h0_4))) end
     C.htab_shift = h0_4 shared_changed = true
     state = 13
     return q + 4
   end,
   -- htab_groups: Entries of the hash page table, in groups.
-  [31] = function(s, q, m)
+  [35] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- Hash page table end  (dissector/protocols/qemu_migration/stream_htab.py:47)
@@ -5691,12 +5912,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0) then break end
       if want then
-        local t = open(76, q, 8, 0)
+        local t = open(80, q, 8, 0)
         if t then
           t:add(f.htab_end, range(q, 8))
         end
       end
-      seen[76] = seen[76] + 1
+      seen[80] = seen[80] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5707,7 +5928,7 @@ stream_main.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u16(s, q + 6)
       if want then
-        local t = open(77, q, 8, w1 * 16)
+        local t = open(81, q, 8, w1 * 16)
         if t then
           t:add(f.htab_index, range(q, 4))
           t:add(f.htab_n_valid, range(q + 4, 2))
@@ -5716,16 +5937,16 @@ stream_main.states = {
           t:append_text(", " .. format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2)))
         end
       end
-      if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(78, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
-      seen[77] = seen[77] + 1
+      if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(83, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
+      seen[81] = seen[81] + 1
       if infos < MAX_INFOS then inform(format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2))) end
       pass_over(q + 8, w1 * 16, f.htab_entries)
-      state = 31
+      state = 35
       do return q + 8 end
     until true
   end,
   -- vfio: The section of a VFIO device: records.
-  [32] = function(s, q, m)
+  [36] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:65)
@@ -5739,7 +5960,7 @@ stream_main.states = {
       if not (p2 >= 0x100000) then break end
       if q + 15 > m then return nil, 16 end
       local p3 = u32(s, q + 12)
-      do return fault(79, q, format("0x%s%s octets of device state: more than there can be", hex(p2, 0), hex(p3, 8))) end
+      do return fault(84, q, format("0x%s%s octets of device state: more than there can be", hex(p2, 0), hex(p3, 8))) end
     until true
     -- VFIO_MIG_FLAG_DEV_DATA_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:66)
     repeat
@@ -5750,7 +5971,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w3 = u64(s, q + 8)
       if want then
-        local t = open(78, q, 16, w3)
+        local t = open(82, q, 16, w3)
         if t then
           t:add(f.vfio_tag, range(q, 8))
           t:add(f.vfio_size, range(q + 8, 8))
@@ -5758,10 +5979,10 @@ stream_main.states = {
           t:append_text(", " .. format("data %s B", dec(w3)))
         end
       end
-      seen[78] = seen[78] + 1
+      seen[82] = seen[82] + 1
       if infos < MAX_INFOS then inform(format("data %s B", dec(w3))) end
       pass_over(q + 16, w3, f.vfio_data)
-      state = 32
+      state = 36
       do return q + 16 end
     until true
     -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -5771,12 +5992,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100001) then break end
       if want then
-        local t = open(79, q, 8, 0)
+        local t = open(83, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[79] = seen[79] + 1
+      seen[83] = seen[83] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5787,12 +6008,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100005) then break end
       if want then
-        local t = open(80, q, 8, 0)
+        local t = open(84, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[80] = seen[80] + 1
+      seen[84] = seen[84] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5803,13 +6024,13 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100003) then break end
       if want then
-        local t = open(81, q, 8, 0)
+        local t = open(85, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[81] = seen[81] + 1
-      state = 33
+      seen[85] = seen[85] + 1
+      state = 37
       do return q + 8 end
     until true
     -- VFIO_MIG_FLAG_DEV_CONFIG_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -5819,13 +6040,13 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100002) then break end
       if want then
-        local t = open(82, q, 8, 0)
+        local t = open(86, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[82] = seen[82] + 1
-      state = 34
+      seen[86] = seen[86] + 1
+      state = 38
       do return q + 8 end
     until true
     -- VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -5834,6 +6055,40 @@ stream_main.states = {
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100006) then break end
+      if want then
+        local t = open(87, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[87] = seen[87] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if not (h0_4 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(85, q, format("Unknown tag 0x%s", hex(p1, 0))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(85, q, format("Unknown tag 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+    until true
+  end,
+  -- vfio_setup: Behind DEV_SETUP_STATE.
+  [37] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100001) then break end
       if want then
         local t = open(83, q, 8, 0)
         if t then
@@ -5849,57 +6104,23 @@ stream_main.states = {
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(80, q, format("Unknown tag 0x%s", hex(p1, 0))) end
+      do return fault(86, q, format("SETUP STATE: EOS not found 0x%s", hex(p1, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(80, q, format("Unknown tag 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
-    until true
-  end,
-  -- vfio_setup: Behind DEV_SETUP_STATE.
-  [33] = function(s, q, m)
-    if q + 3 > m then return nil, 4 end
-    local h0_4 = u32(s, q)
-    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
-    repeat
-      if not (h0_4 == 0xffffffff) then break end
-      if q + 7 > m then return nil, 8 end
-      local p1 = u32(s, q + 4)
-      if not (p1 == 0xef100001) then break end
-      if want then
-        local t = open(79, q, 8, 0)
-        if t then
-          t:add(f.vfio_tag, range(q, 8))
-        end
-      end
-      seen[79] = seen[79] + 1
-      state = 13
-      do return q + 8 end
-    until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
-    repeat
-      if not (h0_4 == 0) then break end
-      if q + 7 > m then return nil, 8 end
-      local p1 = u32(s, q + 4)
-      do return fault(81, q, format("SETUP STATE: EOS not found 0x%s", hex(p1, 0))) end
-    until true
-    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
-    repeat
-      if q + 7 > m then return nil, 8 end
-      local p1 = u32(s, q + 4)
-      do return fault(81, q, format("SETUP STATE: EOS not found 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(86, q, format("SETUP STATE: EOS not found 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
   -- vfio_config: Behind DEV_CONFIG_STATE: up to END_OF_STATE.
-  [34] = function(s, q, m)
+  [38] = function(s, q, m)
     -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:85)
-    R.body_at = spos + q - 1 changed = true state = 41
+    R.body_at = spos + q - 1 changed = true state = 45
     return q
   end,
   -- vfio_config_end: Behind the configuration.
-  [35] = function(s, q, m)
+  [39] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
     -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
@@ -5909,12 +6130,12 @@ stream_main.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100001) then break end
       if want then
-        local t = open(79, q, 8, 0)
+        local t = open(83, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[79] = seen[79] + 1
+      seen[83] = seen[83] + 1
       state = 13
       do return q + 8 end
     until true
@@ -5923,17 +6144,17 @@ stream_main.states = {
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(82, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
+      do return fault(87, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(82, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(87, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
   -- slirp: The state of libslirp: sockets, then the rest.
-  [36] = function(s, q, m)
+  [40] = function(s, q, m)
     if q > m then return nil, 1 end
     local h0_1 = byte(s, q)
     -- slirp  (dissector/protocols/qemu_migration/stream_slirp.py:36)
@@ -5941,15 +6162,15 @@ stream_main.states = {
       if not (h0_1 == 0) then break end
       if q + 2 > m then return nil, 3 end
       if want then
-        local t = open(85, q, 3, 0)
+        local t = open(89, q, 3, 0)
         if t then
           t:add(f.slirp_follows, range(q, 1))
           t:add(f.slirp_ip_id, range(q + 1, 2))
         end
       end
-      seen[85] = seen[85] + 1
+      seen[89] = seen[89] + 1
       R.slirp_left = 16 changed = true
-      state = 38
+      state = 42
       do return q + 3 end
     until true
     -- slirp-socket  (dissector/protocols/qemu_migration/stream_slirp.py:37)
@@ -5999,7 +6220,7 @@ stream_main.states = {
       if q + end_so_type + 4 - 1 > m then return nil, end_so_type + 4 end
       local end_so_state = end_so_type + 4
       if want then
-        local t = open(86, q, end_so_state, 0)
+        local t = open(90, q, end_so_state, 0)
         if t then
           t:add(f.slirp_follows, range(q, 1))
           t:add(f.slirp_so_urgc, range(q + 1, 4))
@@ -6023,16 +6244,16 @@ stream_main.states = {
           t:add(f.slirp_so_state, range(q + end_so_type, 4))
         end
       end
-      if not (w2 == 2 or w2 == 10 or w2 == 23 or w2 == 28) then report(83, format("invalid ss_family type %s", hex(w2, 0))) end
-      if not (w4 == 2 or w4 == 10 or w4 == 23 or w4 == 28) then report(83, format("invalid ss_family type %s", hex(w4, 0))) end
-      seen[86] = seen[86] + 1
+      if not (w2 == 2 or w2 == 10 or w2 == 23 or w2 == 28) then report(88, format("invalid ss_family type %s", hex(w2, 0))) end
+      if not (w4 == 2 or w4 == 10 or w4 == 23 or w4 == 28) then report(88, format("invalid ss_family type %s", hex(w4, 0))) end
+      seen[90] = seen[90] + 1
       R.slirp_left = 2 changed = true
-      state = 37
+      state = 41
       do return q + end_so_state end
     until true
   end,
   -- slirp_buffers: The buffers of a socket, and its TCP control block.
-  [37] = function(s, q, m)
+  [41] = function(s, q, m)
     -- slirp-sbuf  (dissector/protocols/qemu_migration/stream_slirp.py:43)
     repeat
       if not (R.slirp_left > 0) then break end
@@ -6044,7 +6265,7 @@ stream_main.states = {
       if q + 15 > m then return nil, 16 end
       local w4 = u32(s, q + 12)
       if want then
-        local t = open(87, q, 16, w2)
+        local t = open(91, q, 16, w2)
         if t then
           t:add(f.slirp_sb_cc, range(q, 4))
           t:add(f.slirp_sb_datalen, range(q + 4, 4))
@@ -6053,11 +6274,11 @@ stream_main.states = {
           show_payload(t, f.slirp_sb_data, q + 16, w2)
         end
       end
-      if w3 >= w2 or w4 >= w2 then report(84, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
-      seen[87] = seen[87] + 1
+      if w3 >= w2 or w4 >= w2 then report(89, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
+      seen[91] = seen[91] + 1
       pass_over(q + 16, w2, f.slirp_sb_data)
       R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
-      state = 37
+      state = 41
       do return q + 16 end
     until true
     -- slirp-tcp  (dissector/protocols/qemu_migration/stream_slirp.py:44)
@@ -6106,7 +6327,7 @@ stream_main.states = {
       if q + 114 > m then return nil, 115 end
       if q + 118 > m then return nil, 119 end
       if want then
-        local t = open(88, q, 119, 0)
+        local t = open(92, q, 119, 0)
         if t then
           t:add(f.slirp_t_state, range(q, 2))
           t:add(f.slirp_t_timer0, range(q + 2, 2))
@@ -6153,28 +6374,28 @@ stream_main.states = {
           t:add(f.slirp_last_ack_sent, range(q + 115, 4))
         end
       end
-      seen[88] = seen[88] + 1
-      state = 36
+      seen[92] = seen[92] + 1
+      state = 40
       do return q + 119 end
     until true
   end,
   -- slirp_bootp: Leases.
-  [38] = function(s, q, m)
+  [42] = function(s, q, m)
     -- slirp_bootpclient  (dissector/protocols/qemu_migration/stream_slirp.py:50)
     repeat
       if not (R.slirp_left > 0) then break end
       if q + 1 > m then return nil, 2 end
       if q + 7 > m then return nil, 8 end
       if want then
-        local t = open(89, q, 8, 0)
+        local t = open(93, q, 8, 0)
         if t then
           t:add(f.slirp_allocated, range(q, 2))
           t:add(f.slirp_macaddr, range(q + 2, 6))
         end
       end
-      seen[89] = seen[89] + 1
+      seen[93] = seen[93] + 1
       R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
-      state = 38
+      state = 42
       do return q + 8 end
     until true
     -- go on  (dissector/protocols/qemu_migration/stream_slirp.py:51)
@@ -6184,7 +6405,7 @@ stream_main.states = {
 }
 
 stream_main.bodies = {
-  [39] = function(q, n)
+  [43] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(26, q, n)
@@ -6197,7 +6418,7 @@ stream_main.bodies = {
     end
     state = 13
   end,
-  [40] = function(q, n)
+  [44] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(27, q, n)
@@ -6210,20 +6431,20 @@ stream_main.bodies = {
     end
     state = 7
   end,
-  [41] = function(q, n)
+  [45] = function(q, n)
     if n > 0 then
       if want then
-        local t = open_body(84, q, n)
+        local t = open_body(88, q, n)
         if t then
         end
       end
-      seen[84] = seen[84] + 1
+      seen[88] = seen[88] + 1
     end
-    state = 35
+    state = 39
   end,
 }
 stream_main.scans = {
-  [39] = {
+  [43] = {
     offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -6342,7 +6563,7 @@ stream_main.scans = {
       return true
     end,
   },
-  [40] = {
+  [44] = {
     offset = 0, octets = "[\000\001\002\003\004\008\006\007]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -6455,7 +6676,7 @@ stream_main.scans = {
       return true
     end,
   },
-  [41] = {
+  [45] = {
     offset = 0, octets = "[\255]", window = 520,
     accept = function(s, q, m)
       if q + 3 > m then return nil, 4 end
@@ -7007,7 +7228,7 @@ stream_return_path.states = {
       if q + 15 > m then return nil, 16 end
       local w4 = u32(s, q + 12)
       if want then
-        local t = open(90, q, 16, 0)
+        local t = open(94, q, 16, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7017,11 +7238,11 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(85, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(86, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(87, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(88, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[90] = seen[90] + 1
+      if C.whole == 1 and R.block == "" then report(90, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(91, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(92, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(93, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[94] = seen[94] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w3, 0))) end
       state = 1
@@ -7045,7 +7266,7 @@ stream_return_path.states = {
       local v_block = sub(s, q + 17, q + 17 + p3 - 1)
       local end_block = 17 + p3
       if want then
-        local t = open(91, q, end_block, 0)
+        local t = open(95, q, end_block, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7056,10 +7277,10 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(86, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(87, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(88, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[91] = seen[91] + 1
+      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(91, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(92, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(93, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[95] = seen[95] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
@@ -7096,7 +7317,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(92, q, 8, 0)
+        local t = open(96, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7104,8 +7325,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[92] = seen[92] + 1
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[96] = seen[96] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 8 end
@@ -7121,7 +7342,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(93, q, 8, 0)
+        local t = open(97, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7129,9 +7350,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w3)))
         end
       end
-      if w3 ~= 0 then report(90, format("Sibling indicated error %s", dec(w3))) end
-      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[93] = seen[93] + 1
+      if w3 ~= 0 then report(95, format("Sibling indicated error %s", dec(w3))) end
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[97] = seen[97] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w3))) end
       R.shut = 1 changed = true
       state = 1
@@ -7156,7 +7377,7 @@ stream_return_path.states = {
       local w4 = u64(s, q + end_block)
       local end_size = end_block + 8
       if want then
-        local t = open(94, q, end_size, w4)
+        local t = open(98, q, end_size, w4)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7167,9 +7388,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(91, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(92, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
-      seen[94] = seen[94] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(96, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(97, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      seen[98] = seen[98] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
       pass_over(q + end_size, w4, f.rp_bitmap)
       R.bitmap_block = v_block changed = true
@@ -7187,7 +7408,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(95, q, 8, 0)
+        local t = open(99, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7195,8 +7416,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w3)))
         end
       end
-      if w3 ~= 1 then report(93, format("illegal resume_ack value %s", dec(w3))) end
-      seen[95] = seen[95] + 1
+      if w3 ~= 1 then report(98, format("illegal resume_ack value %s", dec(w3))) end
+      seen[99] = seen[99] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w3))) end
       state = 1
       do return q + 8 end
@@ -7210,14 +7431,14 @@ stream_return_path.states = {
       local w2 = u16(s, q + 2)
       if not (w2 == 0) then break end
       if want then
-        local t = open(96, q, 4, 0)
+        local t = open(100, q, 4, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[96] = seen[96] + 1
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[100] = seen[100] + 1
       if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
       state = 1
       do return q + 4 end
@@ -7234,7 +7455,7 @@ stream_return_path.states = {
       if q + 16 > m then return nil, 17 end
       local p3 = byte(s, q + 16)
       if want then
-        local t = open(97, q, 4, p2)
+        local t = open(101, q, 4, p2)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7242,8 +7463,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p2 <= 512 then report(94, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
-      seen[97] = seen[97] + 1
+      if p2 <= 512 then report(99, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p2, f.rp_data)
       state = 1
@@ -7256,7 +7477,7 @@ stream_return_path.states = {
       if q + 3 > m then return nil, 4 end
       local w2 = u16(s, q + 2)
       if want then
-        local t = open(97, q, 4, w2)
+        local t = open(101, q, 4, w2)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7264,12 +7485,12 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(w1, 4)))
         end
       end
-      if not (w1 >= 1 and w1 <= 7) then report(95, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(96, format("Received '%s' message (0x%s) withincorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
-      if (w1 == 3 or w1 == 5) and w2 > 512 then report(97, format("Received '%s' message (0x%s) withincorrect length %s expecting 18446744073709551615", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
-      if w1 == 3 and w2 <= 512 then report(94, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
-      if w1 == 5 and w2 <= 512 then report(98, "MIG_RP_MSG_RECV_BITMAP missing block name") end
-      seen[97] = seen[97] + 1
+      if not (w1 >= 1 and w1 <= 7) then report(100, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
+      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(101, format("Received '%s' message (0x%s) withincorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
+      if (w1 == 3 or w1 == 5) and w2 > 512 then report(102, format("Received '%s' message (0x%s) withincorrect length %s expecting 18446744073709551615", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
+      if w1 == 3 and w2 <= 512 then report(99, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
+      if w1 == 5 and w2 <= 512 then report(103, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(w1, 4))) end
       pass_over(q + 4, w2, f.rp_data)
       state = 1
@@ -7285,13 +7506,13 @@ stream_return_path.states = {
       local p2 = u32(s, q)
       local p3 = u32(s, q + 4)
       if want then
-        local t = open(98, q, 8, 0)
+        local t = open(102, q, 8, 0)
         if t then
           t:add(f.rp_bitmap_end, range(q, 8))
         end
       end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(99, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
-      seen[98] = seen[98] + 1
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(104, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      seen[102] = seen[102] + 1
       state = 1
       do return q + 8 end
     until true
@@ -7333,7 +7554,7 @@ stream_return_path.states = {
       end
       local end_block = end_block_length + n_block
       if want then
-        local t = open(99, q, end_block, 0)
+        local t = open(103, q, end_block, 0)
         if t then
           t:add(f.premerge_rp_type, range(q, 2))
           t:add(f.premerge_rp_length, range(q + 2, 2))
@@ -7354,10 +7575,10 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if C.whole == 1 and v_block == "" then report(85, "ram_save_queue_pages no previous block") end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(87, format("ram_save_queue_pages no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(88, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[99] = seen[99] + 1
+      if C.whole == 1 and v_block == "" then report(90, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(92, format("ram_save_queue_pages no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(93, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[103] = seen[103] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
@@ -7396,7 +7617,7 @@ stream_return_path.states = {
       end
       local end_block = end_block_length + n_block
       if want then
-        local t = open(99, q, end_block, 0)
+        local t = open(103, q, end_block, 0)
         if t then
           t:add(f.premerge_rp_type, range(q, 2))
           t:add(f.premerge_rp_length, range(q + 2, 2))
@@ -7418,10 +7639,10 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(85, "ram_save_queue_pages no previous block") end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(87, format("ram_save_queue_pages no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(88, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[99] = seen[99] + 1
+      if C.whole == 1 and R.block == "" then report(90, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(92, format("ram_save_queue_pages no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(93, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[103] = seen[103] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
       state = 3
@@ -7436,7 +7657,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(92, q, 8, 0)
+        local t = open(96, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7445,8 +7666,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[92] = seen[92] + 1
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[96] = seen[96] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0))) end
       state = 3
       do return q + 8 end
@@ -7460,7 +7681,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(93, q, 8, 0)
+        local t = open(97, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7469,9 +7690,9 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(90, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(89, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[93] = seen[93] + 1
+      if w2 ~= 0 then report(95, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[97] = seen[97] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
       state = 3
@@ -7491,7 +7712,7 @@ stream_return_path.states = {
       if q + 20 > m then return nil, 21 end
       local p3 = byte(s, q + 20)
       if want then
-        local t = open(97, q, 4, p1)
+        local t = open(101, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7500,8 +7721,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      report(94, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
-      seen[97] = seen[97] + 1
+      report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
       state = 3
@@ -7519,7 +7740,7 @@ stream_return_path.states = {
       local p2 = byte(s, q + 19)
       if not (p2 % 2 < 1) then break end
       if want then
-        local t = open(97, q, 4, p1)
+        local t = open(101, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7528,8 +7749,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      report(94, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
-      seen[97] = seen[97] + 1
+      report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
       state = 3
@@ -7540,7 +7761,7 @@ stream_return_path.states = {
       if q + 3 > m then return nil, 4 end
       local w1 = u16(s, q + 2)
       if want then
-        local t = open(97, q, 4, w1)
+        local t = open(101, q, 4, w1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -7549,11 +7770,11 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(95, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if h0_2 == 1 or h0_2 == 2 then report(96, format("RP: Received command 0x%s withincorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 > 272 then report(94, format("RP: Received command 0x%s withincorrect length %s expecting 272", hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 < 16 then report(94, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
-      seen[97] = seen[97] + 1
+      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(100, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if h0_2 == 1 or h0_2 == 2 then report(101, format("RP: Received command 0x%s withincorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 > 272 then report(99, format("RP: Received command 0x%s withincorrect length %s expecting 272", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 < 16 then report(99, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
       state = 3
@@ -7717,7 +7938,7 @@ stream_multifd.states = {
       local w2 = byte(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if want then
-        local t = open(100, q, 64, 0)
+        local t = open(104, q, 64, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -7727,14 +7948,14 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(100, format("multifd: received packet version %s, expected 1", dec(w1))) end
-      seen[100] = seen[100] + 1
+      if w1 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      seen[104] = seen[104] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       state = 2
       do return q + 64 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:146)
-    return fault(101, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    return fault(106, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
@@ -7753,9 +7974,9 @@ stream_multifd.states = {
       local w3 = u32(s, q + 268)
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(101, q, 276, 0)
+        local t = open(105, q, 276, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -7775,10 +7996,10 @@ stream_multifd.states = {
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(100, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if C.whole == 1 and (recall(C.devices, until_nul(v_idstr)) or 0) == 0 then report(102, format("Unknown idstr %s or instance id %s for load state buffer", text(until_nul(v_idstr)), dec(w3))) end
-      if w4 == 0 then report(103, "multifd: received empty device state packet") end
-      seen[101] = seen[101] + 1
+      if w2 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if C.whole == 1 and (recall(C.devices, until_nul(v_idstr)) or 0) == 0 then report(107, format("Unknown idstr %s or instance id %s for load state buffer", text(until_nul(v_idstr)), dec(w3))) end
+      if w4 == 0 then report(108, "multifd: received empty device state packet") end
+      seen[105] = seen[105] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
       local inside = w4
       R.state_left = w4 changed = true
@@ -7803,9 +8024,9 @@ stream_multifd.states = {
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
       local v_ramblock = sub(s, q + 64, q + 64 + 256 - 1)
-      if too_deep(4) then return fault(123, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(102, q, 320, 0)
+        local t = open(106, q, 320, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -7829,11 +8050,11 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(100, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(104, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(105, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(106, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
-      seen[102] = seen[102] + 1
+      if w4 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(109, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(110, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(111, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      seen[106] = seen[106] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
       R.normal_pages = p1 changed = true
@@ -7853,7 +8074,7 @@ stream_multifd.states = {
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:188)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(101, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(106, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:189)
     repeat
@@ -7861,7 +8082,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(107, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(112, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:190)
     repeat
@@ -7869,7 +8090,7 @@ stream_multifd.states = {
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(108, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(113, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
@@ -7880,13 +8101,13 @@ stream_multifd.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(103, q, 8, 0)
+        local t = open(107, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 + C.page_size > R.block_length then report(109, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
-      seen[103] = seen[103] + 1
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      seen[107] = seen[107] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
@@ -7898,13 +8119,13 @@ stream_multifd.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(104, q, 8, 0)
+        local t = open(108, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 + C.page_size > R.block_length then report(109, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
-      seen[104] = seen[104] + 1
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      seen[108] = seen[108] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
@@ -7912,12 +8133,12 @@ stream_multifd.states = {
     until true
     -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:210)
     if want then
-      local t = open(105, q, 0, R.unused)
+      local t = open(109, q, 0, R.unused)
       if t then
         show_payload(t, f.multifd_unused, q, R.unused)
       end
     end
-    seen[105] = seen[105] + 1
+    seen[109] = seen[109] + 1
     pass_over(q, R.unused, f.multifd_unused)
     state = 4
     return q
@@ -7934,12 +8155,12 @@ stream_multifd.states = {
     repeat
       if not (R.method == 0) then break end
       if want then
-        local t = open(106, q, 0, R.normal_pages * C.page_size)
+        local t = open(110, q, 0, R.normal_pages * C.page_size)
         if t then
           show_payload(t, f.multifd_data, q, R.normal_pages * C.page_size)
         end
       end
-      seen[106] = seen[106] + 1
+      seen[110] = seen[110] + 1
       pass_over(q, R.normal_pages * C.page_size, f.multifd_data)
       state = 2
       do return q end
@@ -7958,25 +8179,25 @@ stream_multifd.states = {
     repeat
       if not (R.method == 8 or R.method == 16) then break end
       if want then
-        local t = open(107, q, 0, R.packet_size)
+        local t = open(111, q, 0, R.packet_size)
         if t then
           show_payload(t, f.multifd_data, q, R.packet_size)
         end
       end
-      report(110, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
-      seen[107] = seen[107] + 1
+      report(115, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
+      seen[111] = seen[111] + 1
       pass_over(q, R.packet_size, f.multifd_data)
       state = 2
       do return q end
     until true
     -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:228)
     if want then
-      local t = open(107, q, 0, R.packet_size)
+      local t = open(111, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    seen[107] = seen[107] + 1
+    seen[111] = seen[111] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
     return q
@@ -7989,13 +8210,13 @@ stream_multifd.states = {
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if want then
-        local t = open(108, q, 4, 0)
+        local t = open(112, q, 4, 0)
         if t then
           t:add(f.multifd_page_length, range(q, 4))
         end
       end
-      if w1 > C.page_size then report(111, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
-      seen[108] = seen[108] + 1
+      if w1 > C.page_size then report(116, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
+      seen[112] = seen[112] + 1
       R.lengths_left = R.lengths_left - 1 > 0 and R.lengths_left - 1 or 0 changed = true
       R.compressed = R.compressed + w1 changed = true
       state = 5
@@ -8003,13 +8224,13 @@ stream_multifd.states = {
     until true
     -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:240)
     if want then
-      local t = open(107, q, 0, R.packet_size)
+      local t = open(111, q, 0, R.packet_size)
       if t then
         show_payload(t, f.multifd_data, q, R.packet_size)
       end
     end
-    if R.packet_size ~= R.compressed then report(112, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
-    seen[107] = seen[107] + 1
+    if R.packet_size ~= R.compressed then report(117, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
+    seen[111] = seen[111] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     state = 2
     return q
@@ -8026,7 +8247,7 @@ stream_multifd.states = {
       if q + 11 > m then return nil, 12 end
       local w3 = u32(s, q + 8)
       if want then
-        local t = open(109, q, 12, 0)
+        local t = open(113, q, 12, 0)
         if t then
           t:add(f.vfio_version, range(q, 4))
           t:add(f.vfio_idx, range(q + 4, 4))
@@ -8037,9 +8258,9 @@ stream_multifd.states = {
           t:append_text(", " .. format("VFIO state %s", dec(w2)))
         end
       end
-      if w1 ~= 0 then report(113, format("packet has unknown version %s", dec(w1))) end
-      if w2 == 0xffffffff then report(114, "packet index is invalid") end
-      seen[109] = seen[109] + 1
+      if w1 ~= 0 then report(118, format("packet has unknown version %s", dec(w1))) end
+      if w2 == 0xffffffff then report(119, "packet index is invalid") end
+      seen[113] = seen[113] + 1
       if infos < MAX_INFOS then inform(format("VFIO state %s", dec(w2))) end
       R.state_config = w1 == 0 and w3 % 2 or 0 changed = true
       R.state_left = R.state_left - 12 > 0 and R.state_left - 12 or 0 changed = true
@@ -8047,7 +8268,7 @@ stream_multifd.states = {
       do return q + 12 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:129)
-    return fault(115, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
+    return fault(120, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
   end,
   -- vfio_packet_data: Behind the head of a packet of state.
   [7] = function(s, q, m)
@@ -8055,12 +8276,12 @@ stream_multifd.states = {
     repeat
       if not (R.state_config == 0) then break end
       if want then
-        local t = open(110, q, 0, R.state_left)
+        local t = open(114, q, 0, R.state_left)
         if t then
           show_payload(t, f.vfio_state, q, R.state_left)
         end
       end
-      seen[110] = seen[110] + 1
+      seen[114] = seen[114] + 1
       pass_over(q, R.state_left, f.vfio_state)
       state = 9
       do return q end
@@ -8075,12 +8296,12 @@ stream_multifd.states = {
       local p2 = u32(s, q + 4)
       if not (p2 == 0xef100002) then break end
       if want then
-        local t = open(82, q, 8, 0)
+        local t = open(86, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[82] = seen[82] + 1
+      seen[86] = seen[86] + 1
       R.state_left = R.state_left - 16 > 0 and R.state_left - 16 or 0 changed = true
       state = 8
       do return q + 8 end
@@ -8092,7 +8313,7 @@ stream_multifd.states = {
       if not (p1 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(116, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
+      do return fault(121, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
@@ -8100,19 +8321,19 @@ stream_multifd.states = {
       local p1 = u32(s, q)
       if q + 7 > m then return nil, 8 end
       local p2 = u32(s, q + 4)
-      do return fault(116, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
+      do return fault(121, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
     until true
   end,
   -- vfio_packet_config: The configuration in a packet of state.
   [8] = function(s, q, m)
     -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:150)
     if want then
-      local t = open(111, q, 0, R.state_left)
+      local t = open(115, q, 0, R.state_left)
       if t then
         show_payload(t, f.vfio_config_data, q, R.state_left)
       end
     end
-    seen[111] = seen[111] + 1
+    seen[115] = seen[115] + 1
     pass_over(q, R.state_left, f.vfio_config_data)
     state = 9
     return q
@@ -8128,12 +8349,12 @@ stream_multifd.states = {
       local p1 = u32(s, q + 4)
       if not (p1 == 0xef100001) then break end
       if want then
-        local t = open(79, q, 8, 0)
+        local t = open(83, q, 8, 0)
         if t then
           t:add(f.vfio_tag, range(q, 8))
         end
       end
-      seen[79] = seen[79] + 1
+      seen[83] = seen[83] + 1
       state = 9
       do return q + 8 end
     until true
@@ -8142,13 +8363,13 @@ stream_multifd.states = {
       if not (h0_4 == 0) then break end
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(82, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
+      do return fault(87, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
     repeat
       if q + 7 > m then return nil, 8 end
       local p1 = u32(s, q + 4)
-      do return fault(82, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+      do return fault(87, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
     until true
   end,
 }
@@ -8191,7 +8412,7 @@ stream_multifd.record_runs = {
         q = q + 8
       end
       if k > 0 then
-        seen[79] = seen[79] + k
+        seen[83] = seen[83] + k
       end
     end
     return q
@@ -8326,7 +8547,7 @@ stream_preempt.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -8364,7 +8585,7 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(49, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 1
@@ -8410,8 +8631,8 @@ stream_preempt.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(48, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(49, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -8451,15 +8672,15 @@ stream_preempt.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
       if not (R.block_length == 0) then break end
-      do return fault(53, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(52, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
-      do return fault(54, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(53, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    return fault(55, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(54, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
 }
 
@@ -8566,6 +8787,268 @@ stream_preempt.record_runs = {
 
 function stream_preempt.tally() return format("RAM %s: ", text(R.block == "" and "?" or R.block)) end
 
+----------------------------------------------------------------------------------------------------
+-- stream cpr
+----------------------------------------------------------------------------------------------------
+
+local stream_cpr = {
+  name = "cpr", last = 5,
+  scalars = {  },
+  registers = {
+    body_at = 0,
+  },
+}
+table.insert(stream_cpr.scalars, "body_at")
+
+stream_cpr.states = {
+  -- start: The first octets of a connection.
+  [1] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- QEMU_CPR_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_cpr.py:53)
+    repeat
+      if not (h0_4 == 0x51435052) then break end
+      if q + 7 > m then return nil, 8 end
+      local w1 = u32(s, q + 4)
+      if want then
+        local t = open(116, q, 8, 0)
+        if t then
+          t:add(f.cpr_magic, range(q, 4))
+          t:add(f.cpr_version, range(q + 4, 4))
+          t:append_text(", " .. "CPR state")
+        end
+      end
+      if w1 ~= 1 then report(122, format("Unsupported migration stream version %s", dec(w1))) end
+      seen[116] = seen[116] + 1
+      if infos < MAX_INFOS then inform("CPR state") end
+      state = 2
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:54)
+    return fault(123, q, format("Not a migration stream (bad magic %s)", hex(h0_4, 0)))
+  end,
+  -- fds: File descriptors, up to the end of their list.
+  [2] = function(s, q, m)
+    -- CPR list end  (dissector/protocols/qemu_migration/stream_cpr.py:60)
+    repeat
+      if q > m then return nil, 1 end
+      local w1 = byte(s, q)
+      if not (w1 == 0) then break end
+      if want then
+        local t = open(117, q, 1, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+        end
+      end
+      seen[117] = seen[117] + 1
+      state = 3
+      do return q + 1 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:61)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if not (p1 > 0x1000) then break end
+      do return fault(124, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+    until true
+    -- CPR fd  (dissector/protocols/qemu_migration/stream_cpr.py:62)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if q + p1 + 9 + 1 - 1 > m then return nil, p1 + 9 + 1 end
+      local p2 = byte(s, q + p1 + 9)
+      if not (p2 == 32) then break end
+      local w3 = byte(s, q)
+      if q + 5 + (p1 > 0x1000 and 0 or p1) - 1 > m then return nil, 5 + (p1 > 0x1000 and 0 or p1) end
+      local v_name = sub(s, q + 5, q + 5 + (p1 > 0x1000 and 0 or p1) - 1)
+      local end_name = 5 + (p1 > 0x1000 and 0 or p1)
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_id = end_name + 4
+      if q + end_id + 1 - 1 > m then return nil, end_id + 1 end
+      local end_carrier = end_id + 1
+      if want then
+        local t = open(118, q, end_carrier, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
+          t:add(f.cpr_id, range(q + end_name, 4))
+          t:add(f.cpr_carrier, range(q + end_id, 1))
+          t:append_text(" " .. format("%s", text(v_name)))
+        end
+      end
+      if w3 > 1 then report(125, format("an element begins with %s", dec(w3))) end
+      seen[118] = seen[118] + 1
+      if infos < MAX_INFOS then inform(format("fd %s", text(v_name))) end
+      state = 2
+      do return q + end_carrier end
+    until true
+    -- CPR fd number  (dissector/protocols/qemu_migration/stream_cpr.py:68)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if q + p1 + 9 + 1 - 1 > m then return nil, p1 + 9 + 1 end
+      local p2 = byte(s, q + p1 + 9)
+      if not (p2 == 0) then break end
+      local w3 = byte(s, q)
+      if q + 5 + (p1 > 0x1000 and 0 or p1) - 1 > m then return nil, 5 + (p1 > 0x1000 and 0 or p1) end
+      local v_name = sub(s, q + 5, q + 5 + (p1 > 0x1000 and 0 or p1) - 1)
+      local end_name = 5 + (p1 > 0x1000 and 0 or p1)
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_id = end_name + 4
+      if q + end_id + 4 - 1 > m then return nil, end_id + 4 end
+      local w5 = u32(s, q + end_id)
+      local end_fd = end_id + 4
+      if want then
+        local t = open(119, q, end_fd, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
+          t:add(f.cpr_id, range(q + end_name, 4))
+          t:add(f.cpr_fd, range(q + end_id, 4))
+          t:append_text(", " .. format("fd %s %s", text(v_name), dec(w5)))
+        end
+      end
+      if w3 > 1 then report(125, format("an element begins with %s", dec(w3))) end
+      seen[119] = seen[119] + 1
+      if infos < MAX_INFOS then inform(format("fd %s %s", text(v_name), dec(w5))) end
+      state = 2
+      do return q + end_fd end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:74)
+    return fault(126, q, "no file descriptor where one has to be")
+  end,
+  -- behind_fds: Behind the file descriptors: the end, up to 10.0, or the devices.
+  [3] = function(s, q, m)
+    -- CprState/vfio devices  (dissector/protocols/qemu_migration/stream_cpr.py:80)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 5) then break end
+      if q + 1 > m then return nil, 2 end
+      local p2 = byte(s, q + 1)
+      if not (p2 == 21) then break end
+      if q + 22 > m then return nil, 23 end
+      local p3 = sub(s, q + 2, q + 2 + 21 - 1)
+      if not (p3 == "CprState/vfio devices") then break end
+      if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
+      local v_idstr = sub(s, q + 2, q + 2 + p2 - 1)
+      local end_idstr = 2 + p2
+      if q + end_idstr + 4 - 1 > m then return nil, end_idstr + 4 end
+      local w4 = u32(s, q + end_idstr)
+      local end_version_id = end_idstr + 4
+      if want then
+        local t = open(120, q, end_version_id, 0)
+        if t then
+          t:add(f.cpr_type, range(q, 1))
+          t:add(f.cpr_idstr_length, range(q + 1, 1))
+          if p2 > 0 then t:add(f.cpr_idstr, range(q + 2, p2)) end
+          t:add(f.cpr_version_id, range(q + end_idstr, 4))
+          t:append_text(", " .. "vfio devices")
+        end
+      end
+      if w4 % 256 > 1 then report(127, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      seen[120] = seen[120] + 1
+      if infos < MAX_INFOS then inform("vfio devices") end
+      state = 4
+      do return q + end_version_id end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:91)
+    repeat
+      if q > m then return nil, 1 end
+      local p1 = byte(s, q)
+      if not (p1 == 5) then break end
+      if q + 1 > m then return nil, 2 end
+      local p2 = byte(s, q + 1)
+      if not (p2 >= 8) then break end
+      if q + 9 > m then return nil, 10 end
+      local p3 = sub(s, q + 2, q + 2 + 8 - 1)
+      if not (p3 == "CprState") then break end
+      if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
+      local p4 = sub(s, q + 2, q + 2 + p2 - 1)
+      do return fault(128, q, format("VM subsection '%s' in 'CprState' does not exist", text(p4))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:95)
+    return fault(129, q, "octets behind the end of the CPR state")
+  end,
+  -- devices: Devices, up to the end of their list.
+  [4] = function(s, q, m)
+    if q > m then return nil, 1 end
+    local h0_1 = byte(s, q)
+    -- CPR list end  (dissector/protocols/qemu_migration/stream_cpr.py:101)
+    repeat
+      if not (h0_1 == 0) then break end
+      if want then
+        local t = open(117, q, 1, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+        end
+      end
+      seen[117] = seen[117] + 1
+      state = 5
+      do return q + 1 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:102)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local p1 = u32(s, q + 1)
+      if not (p1 > 0x1000) then break end
+      do return fault(124, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+    until true
+    -- CPR vfio device  (dissector/protocols/qemu_migration/stream_cpr.py:103)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      local w1 = u32(s, q + 1)
+      if q + 5 + (w1 > 0x1000 and 0 or w1) - 1 > m then return nil, 5 + (w1 > 0x1000 and 0 or w1) end
+      local v_name = sub(s, q + 5, q + 5 + (w1 > 0x1000 and 0 or w1) - 1)
+      local end_name = 5 + (w1 > 0x1000 and 0 or w1)
+      if q + end_name + 4 - 1 > m then return nil, end_name + 4 end
+      local end_devid = end_name + 4
+      if q + end_devid + 4 - 1 > m then return nil, end_devid + 4 end
+      local end_ioas_id = end_devid + 4
+      if q + end_ioas_id + 4 - 1 > m then return nil, end_ioas_id + 4 end
+      local end_hwpt_id = end_ioas_id + 4
+      if want then
+        local t = open(121, q, end_hwpt_id, 0)
+        if t then
+          t:add(f.cpr_more, range(q, 1))
+          t:add(f.cpr_namelen, range(q + 1, 4))
+          if w1 > 0x1000 and 0 or w1 > 0 then t:add(f.cpr_name, range(q + 5, w1 > 0x1000 and 0 or w1)) end
+          t:add(f.cpr_devid, range(q + end_name, 4))
+          t:add(f.cpr_ioas_id, range(q + end_devid, 4))
+          t:add(f.cpr_hwpt_id, range(q + end_ioas_id, 4))
+          t:append_text(", " .. format("vfio device %s", text(v_name)))
+        end
+      end
+      if h0_1 > 1 then report(125, format("an element begins with %s", dec(h0_1))) end
+      seen[121] = seen[121] + 1
+      if infos < MAX_INFOS then inform(format("vfio device %s", text(v_name))) end
+      state = 4
+      do return q + end_hwpt_id end
+    until true
+  end,
+  -- over: Nothing follows.
+  [5] = function(s, q, m)
+    -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:107)
+    return fault(129, q, "octets behind the end of the CPR state")
+  end,
+}
+
+stream_cpr.bodies = {
+}
+stream_cpr.scans = {
+}
+stream_cpr.resync = {
+}
+
+stream_cpr.page_runs = {
+}
+stream_cpr.record_runs = {
+}
+
+function stream_cpr.tally() return "" end
+
 shared_registers = {
   over = 0,
   dialect = function() return pref.dialect end,
@@ -8661,6 +9144,15 @@ channels = {
         c9 = c8
       end
       if not (c9) then return false end
+      return true
+    end,
+  },
+  { name = "cpr", label = "CPR state", joins = false,
+    forward = stream_cpr, reverse = nil,
+    first = function(s, q, m)
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0x51435052) then return false end
       return true
     end,
   },

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,43 @@ class TestPayload:
 
         assert events[-1] is events[-2]
         assert events == watched
+
+
+class TestPassing:
+    @pytest.mark.parametrize("size", [61, 1448, 65160])
+    def test_every_payload_however_it_arrives(self, size: int) -> None:
+        """Payloads go by in pieces, each with its PDU, and are handed over whole where that was asked for."""
+        pieces: dict[int, bytes] = {}
+        whole: dict[int, bytes] = {}
+
+        def passing(pdu: PduSeen, octets: memoryview) -> None:
+            pieces[pdu.offset] = pieces.get(pdu.offset, b"") + bytes(octets)
+
+        def payload(pdu: PduSeen, octets: bytes) -> list[Event]:
+            whole[pdu.offset] = octets
+            return []
+
+        known = {"MappedRamBitmap": passing}
+        source = capture(cut(mapped(), fixed(size)))
+        reading = Reading(protocol(), source, wanted=known, payload=payload, passing=known)
+        for _ in reading.events():
+            pass
+
+        assert [bytes([n]) * 8 * n for n in (1, 2, 3)] == list(pieces.values())
+        assert pieces == whole
+
+
+def mapped() -> bytes:
+    """Give a stream with mapped-ram, whose blocks have bitmaps of one, two and three words."""
+    main = MainChannel()
+    main.header()
+    main.configuration(b"pc-q35-10.0", capabilities=[b"mapped-ram"])
+    start = bytes.fromhex("01 00000002 03 72616d 00000000 00000004 0000000000180004")
+    blocks = b""
+    for n in (1, 2, 3):
+        header = struct.pack(">IQQQ", 1, 4096, n << 20, (n << 20) + 8 * n)
+        blocks += bytes([1, n]) + struct.pack(">Q", n << 18) + header + bytes([n]) * 8 * n + bytes(n << 18)
+    return bytes(main) + start + blocks + bytes.fromhex("0000000000000010 7e 00000002")
 
 
 class TestFacts:

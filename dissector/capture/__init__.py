@@ -8,8 +8,9 @@
 
 Arrows one way: ``source`` (files, pipes, decompression) and ``packet`` (the words) are below ``files`` and
 ``pcapng`` (containers to packets), ``link`` (packets to TCP segments), ``flow`` (one direction) and
-``reassembly`` (all of them).  No Scapy in here: building one of its packets takes longer than all of the
-above together.
+``reassembly`` (all of them).  ``stored`` is the door to all that and to streams that lie in a file (``qcow2``: in a
+disk image); ``wrapped`` makes a capture of such a stream.  No Scapy in here: building one of its packets takes longer
+than all of the above together.
 """
 
 from dissector.capture.files import read_packets
@@ -26,6 +27,7 @@ from dissector.capture.packet import (
     Packet,
 )
 from dissector.capture.reassembly import conversations
+from dissector.capture.stored import Known, Place, read_events, read_stored
 
 __all__ = [
     "Chunk",
@@ -36,8 +38,12 @@ __all__ = [
     "Event",
     "Gap",
     "Ignored",
+    "Known",
     "Opened",
     "Packet",
+    "Place",
     "conversations",
+    "read_events",
     "read_packets",
+    "read_stored",
 ]

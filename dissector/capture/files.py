@@ -43,7 +43,7 @@ _MAGIC = {
     b"\x4d\x3c\xb2\xa1": _Magic("<", 1),
     b"\xa1\xb2\x3c\x4d": _Magic(">", 1),
 }
-_MODIFIED = {b"\xa1\xb2\xcd\x34", b"\x34\xcd\xb2\xa1"}
+MODIFIED = {b"\xa1\xb2\xcd\x34", b"\x34\xcd\xb2\xa1"}
 """Kuznetzov's patched libpcap, whose record headers have eight more octets, and not always in one order."""
 
 
@@ -65,24 +65,29 @@ def read_packets(
     """
     capture = Source(source, progress=progress, strict=strict, warnings=warnings)
     try:
-        yield from _packets(capture)
+        yield from packets_of(capture, capture.more(memoryview(b""), 0, 24))
     finally:
         capture.close()
 
 
-def _packets(capture: Source) -> Iterator[Packet]:
-    """Look at the first octets to tell the formats apart."""
-    view = capture.more(memoryview(b""), 0, 24)
+def is_capture(view: memoryview) -> bool:
+    """Tell whether a file with these first octets is in one of the formats."""
+    magic = bytes(view[:4])
+    return magic in _MAGIC or magic == pcapng.MAGIC
+
+
+def packets_of(capture: Source, view: memoryview) -> Iterator[Packet]:
+    """Yield the packets of an open capture, of which *view* has the first 24 octets or more."""
     if not view:
         raise CaptureError(capture.name, "empty file", "was the recording stopped before its first packet?")
     magic = bytes(view[:4])
-    if magic in _MODIFIED:
+    if magic in MODIFIED:
         raise CaptureError(
             capture.name,
             f"a modified pcap file (starts with {magic.hex(' ')}), which nobody has written for 20 years",
             "convert it: editcap -F pcap OLD NEW",
         )
-    if magic not in _MAGIC and magic != pcapng.MAGIC:
+    if not is_capture(view):
         raise CaptureError(
             capture.name,
             f"not a pcap or pcapng file (starts with {magic.hex(' ')})",

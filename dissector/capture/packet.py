@@ -30,12 +30,14 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One end of a TCP connection."""
+    """One end of a TCP connection; without a port, the file that a stream is stored in, or nothing."""
 
     address: str
     port: int
 
     def __str__(self) -> str:
+        if not self.port:
+            return self.address
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
@@ -51,6 +53,11 @@ class Connection:
     syn_seen: bool
     """Whether the connection begins in this capture; if not, offsets count from the first octet captured."""
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is a stream in a file, and never was a connection."""
+        return not self.client.port
+
     def __str__(self) -> str:
         return f"{self.client} -> {self.server}"
 
@@ -61,7 +68,7 @@ Direction = int
 
 @dataclass(slots=True)
 class Opened:
-    """The first packet of a connection, whether or not it is a SYN.
+    """The first packet of a connection, whether or not it is a SYN.  Of a stored stream, all frame numbers are 0.
 
     It comes once more when a connection that was refused is tried again with the same sequence number.
     """

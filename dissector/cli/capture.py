@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from dissector.capture import Place
 from dissector.cli.devices import Devices
 from dissector.cli.parameters import add_parameters, given
 from dissector.cli.target import load_protocol
@@ -15,7 +17,12 @@ from dissector.frontend.streams import translate_protocol
 from dissector.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
+
+    from dissector.decode import PduSeen
+
+UNITS = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40, "K": 10, "M": 20, "G": 30, "T": 40}
+"""Units of sizes, as powers of two."""
 
 DESCRIPTION = "QEMU_VM_VMDESCRIPTION"
 
@@ -23,8 +30,12 @@ DESCRIPTION = "QEMU_VM_VMDESCRIPTION"
 def add_capture(parser: argparse.ArgumentParser) -> None:
     """Declare the capture, and everything that changes how it is read."""
     parser.add_argument(
-        "capture", metavar="CAPTURE", help="pcap or pcapng, also compressed with gzip or zstd; - is stdin"
+        "capture",
+        metavar="FILE",
+        help="a capture (pcap, pcapng) or a migration that was written to a file, also compressed with gzip or zstd; "
+        "- is stdin",
     )
+    add_place(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line; docs/json.md describes them")
     parser.add_argument(
         "--decode-as",
@@ -37,12 +48,39 @@ def add_capture(parser: argparse.ArgumentParser) -> None:
     add_parameters(parser, load_protocol().parameters)
 
 
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Declare where in a file a migration is."""
+    parser.add_argument(
+        "--offset",
+        type=octets,
+        metavar="N",
+        help="FILE is no capture: behind so many octets (4096, 0x1000, 1MiB) a migration begins, as with "
+        "file:FILE,offset=N",
+    )
+    parser.add_argument(
+        "--snapshot",
+        metavar="NAME",
+        help="FILE is a qcow2 image: the snapshot with this name or id, if there are several",
+    )
+
+
+def place(options: argparse.Namespace) -> Place:
+    """Give where in the file a migration is."""
+    if options.offset is not None and options.snapshot is not None:
+        raise DissectorError("--snapshot", "a snapshot has no offset", "leave out --offset")
+    return Place(options.offset, options.snapshot)
+
+
 def reading(
     options: argparse.Namespace,
     progress: Callable[[int, int | None], None],
     events: Callable[[Any], bool | Collection[str]],
+    passing: Mapping[str, Callable[[PduSeen, memoryview], None]] | None = None,
 ) -> Reading:
-    """Give the reading that the command line asked for; *events* chooses the PDUs from the protocol."""
+    """Give the reading that the command line asked for; *events* chooses the PDUs from the protocol.
+
+    *passing* is :class:`Reading`'s, with the labels of PDUs in place of their names.
+    """
     declared = load_protocol()
     protocol = translate_protocol(declared)
     devices = Devices()
@@ -58,7 +96,9 @@ def reading(
         wanted={pdu.name for pdu in protocol.pdus if pdu.label == DESCRIPTION},
         watch=devices.see,
         payload=devices.compare,
+        passing={pdu.name: (passing or {})[pdu.label] for pdu in protocol.pdus if pdu.label in (passing or {})},
         decode_as=dict(options.decode_as),
+        place=place(options),
         progress=progress,
     )
 
@@ -87,3 +127,12 @@ def port_and_channel(text: str) -> tuple[int, str]:
     if not (equals and port.isdecimal() and 0 < int(port) < 65536):
         raise argparse.ArgumentTypeError(f"{text!r} is not PORT=CHANNEL")
     return int(port), channel
+
+
+def octets(text: str) -> int:
+    """Read a number of octets: decimal or hexadecimal, or with a unit."""
+    found = re.fullmatch(r"(?:0x([0-9a-f]{1,16})|([0-9]{1,19}) ?([KMGT]?(?:iB)?))", text, re.IGNORECASE)
+    units = {name.lower(): bits for name, bits in UNITS.items()}
+    if found is None or (found[3] or "").lower() not in units:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of octets like 4096, 0x1000 or 1MiB")
+    return int(found[1], 16) if found[1] else int(found[2]) << units[(found[3] or "").lower()]

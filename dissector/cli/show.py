@@ -44,7 +44,7 @@ def text_lines(event: e.Event) -> Iterator[str]:
             yield f"{place(event.source, event.offset)} {'-':>8} {type(event).__name__.upper()}"
             yield finding_line(event.finding)
         case e.Recognised():
-            ends = f"{endpoint(event.client)} -> {endpoint(event.server)}"
+            ends = " -> ".join(filter(None, (endpoint(event.client), endpoint(event.server))))
             channel = f"{event.source.channel} channel of migration {event.source.conversation}"
             yield f"# connection {event.source.connection}: {channel}, {ends}"
         case e.Unrecognised():
@@ -140,10 +140,9 @@ def json_connection(event: e.Recognised) -> dict[str, Any]:
         "connection": event.source.connection,
         "channel": event.source.channel,
         "client": endpoint(event.client),
-        "server": endpoint(event.server),
-        "destination": endpoint(event.destination),
-        "frame": event.frame,
-        "time": time_text(event.time_ns),
+        "server": endpoint(event.server) or None,
+        "destination": endpoint(event.destination) or None,
+        **json_frame(event),
     }
 
 
@@ -155,9 +154,13 @@ def json_place(event: e.PduSeen | e.Gap | e.Malformed | e.Lost | e.Resynced) -> 
         "channel": event.source.channel,
         "direction": event.source.direction,
         "offset": event.offset,
-        "frame": event.frame,
-        "time": time_text(event.time_ns),
+        **json_frame(event),
     }
+
+
+def json_frame(event: e.PduSeen | e.Gap | e.Malformed | e.Lost | e.Resynced | e.Recognised) -> dict[str, Any]:
+    """Give when it was: a stored stream has neither frames nor times."""
+    return {"frame": event.frame or None, "time": time_text(event.time_ns) if event.frame else None}
 
 
 def json_finding(found: e.Found) -> dict[str, str]:
@@ -181,8 +184,10 @@ def plain(kind: str, value: Any) -> Any:
 
 
 def endpoint(end: tuple[str, int]) -> str:
-    """Write an endpoint as Wireshark does."""
+    """Write an endpoint as Wireshark does; a file as its name."""
     address, port = end
+    if not port:
+        return address
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 

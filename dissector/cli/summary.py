@@ -18,11 +18,12 @@ from dissector.errors import CaptureError
 from dissector.summary import Connected, Migration, result
 from dissector.summary.migration import REMARKS
 from dissector.summary.sections import FOOTER, HEADS
+from dissector.summary.stored import BITMAP
 
 if TYPE_CHECKING:
     import argparse
 
-    from dissector.decode import Connection
+    from dissector.decode import Connection, PduSeen
     from dissector.ir.model import Protocol
     from dissector.reading import Reading, Wire
 
@@ -42,8 +43,12 @@ def run(options: argparse.Namespace) -> int:
     """Read, then print; damage at the end of the capture does not take away what came before it."""
     migrations: dict[int, Migration] = {}
     damage: CaptureError | None = None
+
+    def bitmap(pdu: PduSeen, octets: memoryview) -> None:
+        migrations[pdu.source.conversation].stored.count(octets)
+
     with progress_bar(prints=False) as progress:
-        source = reading(options, progress, counted)
+        source = reading(options, progress, counted, {BITMAP: bitmap})
         try:
             for event in source.events():
                 number = getattr(getattr(event, "source", None), "conversation", 0)
@@ -94,6 +99,7 @@ def connected(connection: Connection, wire: Wire) -> Connected:
         str(ends[order[0]]),
         str(ends[order[1]]),
         whole=wire.connection.syn_seen,
+        stored=wire.connection.is_stored,
         octets={way: wire.octets[direction] for direction, way in names.items()},
         missing={way: wire.missing[direction] for direction, way in names.items()},
         closed={names[direction]: how for direction, how in wire.closed.items()},

@@ -16,6 +16,8 @@ NUMBERS = (
     "ram.postcopy-requests",
     "ram.dirty-sync-count",
 )
+IF_ANY = ("ram.stored",)
+"""Keys that a summary need not have."""
 WIDTH = 110
 SECTIONS = 5
 """Devices that are shown one by one; those with the most octets."""
@@ -30,15 +32,22 @@ def table(told: dict[str, Any], *, everything: bool = False) -> str:
 def lines(told: dict[str, Any], *, everything: bool) -> Iterator[str]:
     """Give its lines."""
     reasons: dict[str, str] = told["reasons"]
-    yield f"migration {told['migration']}: {told['qemu-machine'] or 'unknown machine'}, {told['duration']:.3f} s"
+    duration = "stored in a file" if told["duration"] is None else f"{told['duration']:.3f} s"
+    yield f"migration {told['migration']}: {told['qemu-machine'] or 'unknown machine'}, {duration}"
     yield ""
-    for key in ("status", *NUMBERS):
+    for key in ("status", *NUMBERS, *(key for key in IF_ANY if key in told)):
         yield from number(key, told[key], reasons.get(key, ""))
     yield ""
     yield from columns(
         ("channel", "connection", "octets", "return path", "closed"),
         (
-            (c["channel"], f"{c['source']} -> {c['destination']}", c["octets"], c["return-octets"], c["closed"] or "-")
+            (
+                c["channel"],
+                " -> ".join(filter(None, (c["source"], c["destination"]))),
+                c["octets"],
+                c["return-octets"],
+                c["closed"] or "-",
+            )
             for c in told["channels"]
         ),
     )

@@ -31,6 +31,8 @@ from .registers import Registers, nearest, parameters_of, settle
 
 Endpoint = tuple[str, int]
 
+NOBODY: Endpoint = ("", -1)
+
 HELD = 1 << 16
 """Octets of a connection that are kept until it is recognised."""
 
@@ -140,6 +142,13 @@ class Session:
         self._initial = Registers()
         for s in protocol.streams:
             self._initial.declare(s.registers, self.parameters)
+
+    def begins(self, octets: bytes) -> bool:
+        """Whether a conversation can begin with a connection of which these are the first octets."""
+        try:
+            return self._channel_of(octets, NOBODY) is not None
+        except NeedMore:
+            return False
 
     # ------------------------------------------------------------------------------------------- what happens
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from dissector.decode import events as e
 from dissector.summary.sections import FOOTER, HEADS, Sections
+from dissector.summary.stored import BITMAP, Stored
 
 MOST_ERRORS = 1000
 """Errors that are kept; of more only the number."""
@@ -37,6 +38,8 @@ class Connected:
     """How a direction was closed (``fin`` or ``rst``), in the order in which they were; ``end`` is no closing."""
     decoded: bool = True
     """Whether its octets could be looked into."""
+    stored: bool = False
+    """Whether it is a stream in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Migration:
         self.commands: dict[str, int] = {}
         self.messages: dict[str, int] = {}
         self.sections = Sections()
+        self.stored = Stored()
         self.errors: list[Error] = []
         self.errors_omitted = 0
         self.failed = False
@@ -95,6 +99,7 @@ class Migration:
         abbrevs = pdu.abbrevs.values()
         if label in HEADS:
             self.sections.head(stream, pdu.offset, section_name(pdu))
+            self.stored.see(pdu)
         elif label == FOOTER:
             self.sections.close(stream, pdu.offset + pdu.length)
         elif "command" in abbrevs:
@@ -171,6 +176,10 @@ def _eof(migration: Migration, pdu: e.PduSeen) -> None:
     migration.eof = migration.eof or pdu.depth == 0
 
 
+def _bitmap(migration: Migration, pdu: e.PduSeen) -> None:
+    migration.stored.see(pdu)
+
+
 def _shut(migration: Migration, pdu: e.PduSeen) -> None:
     status = value(pdu, "rp.status")
     migration.shut = status if isinstance(status, int) else None
@@ -187,5 +196,6 @@ REMARKS = {
     "QEMU_VM_EOF": _eof,
     "MIG_RP_MSG_SHUT": _shut,
     "COLO message": _colo,
+    BITMAP: _bitmap,
 }
 """What is worth remembering beyond a count."""

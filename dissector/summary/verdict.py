@@ -16,6 +16,10 @@ each event that is counted leaves its own octets:
     package of postcopy is put together in a buffer that is counted like a channel, so it counts twice.  Before 8.2 it
     is a sum over pages and whatever else RAM cared to add, without device state.  The release is not on the wire; a
     machine type that only newer releases have proves a newer release, an older one proves nothing.
+    So does what a background snapshot keeps back until RAM is written.
+``ram.stored``
+    Pages that are in a file with mapped-ram, where nothing else is known: QEMU counts a page as often as it writes it,
+    over its first copy, and what it counts as octets has no holes.
 ``ram.dirty-sync-count``
     Nothing on the wire marks a synchronisation of the dirty bitmap.
 
@@ -39,6 +43,7 @@ COUNTS_ALL_OCTETS_SINCE = (8, 2)
 COUNTS_ZERO_PAGES_ONCE_SINCE = (8, 1)
 VERSION_IN_MACHINE = re.compile(r"-(\d+)\.(\d+)$")
 MAIN = ("main", RECOVERY)
+PAGES = ("ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed")
 NO_MARK = "a synchronisation of the dirty bitmap leaves no mark on the wire"
 
 Told = tuple[Any, str]
@@ -50,17 +55,18 @@ def result(migration: Migration, counts: Mapping[str, int]) -> dict[str, Any]:
     told: dict[str, Told] = {
         "ram.normal": pages(migration, counts.get("ram.normal", 0)),
         "ram.duplicate": duplicate(migration, counts),
-        "ram.transferred": transferred(migration),
+        "ram.transferred": transferred(migration, counts),
         "ram.postcopy-requests": requests(migration, counts.get("ram.postcopy-requests", 0)),
         "ram.dirty-sync-count": (None, NO_MARK),
         "status": status(migration),
         "qemu-machine": (migration.machine, "" if migration.machine is not None else "no configuration section seen"),
+        **({"ram.stored": stored(migration)} if migration.stored.mapped else {}),
     }
     return {
         "migration": migration.number,
         **{key: value for key, (value, _) in told.items()},
         "counted": dict(counts),
-        "duration": round((migration.last_ns - migration.first_ns) / 1e9, 6),
+        "duration": None if is_stored(migration) else round((migration.last_ns - migration.first_ns) / 1e9, 6),
         "channels": [channel(c) for c in migration.connections.values()],
         "commands": migration.commands,
         "return-path": migration.messages,
@@ -76,7 +82,7 @@ def channel(connected: Connected) -> dict[str, Any]:
     return {
         "channel": connected.channel,
         "source": connected.source,
-        "destination": connected.destination,
+        "destination": connected.destination or None,
         "octets": connected.octets["forward"],
         "return-octets": connected.octets["reverse"],
         "closed": next(iter(connected.closed.values()), None),
@@ -101,6 +107,22 @@ def broken(migration: Migration) -> bool:
     return len(mains) > 1 or (bool(mains[0].closed) and not migration.eof)
 
 
+def is_stored(migration: Migration) -> bool:
+    """Tell whether it is a stream in a file."""
+    return any(c.stored for c in migration.connections.values())
+
+
+def cut(migration: Migration) -> str:
+    """Say that a file ends too early, or nothing."""
+    return "the file ends before the stream does" if is_stored(migration) and not migration.eof else ""
+
+
+def stored(migration: Migration) -> Told:
+    """Give the pages that are stored with mapped-ram."""
+    reason = missing(migration, "forward") or cut(migration)
+    return (None, reason) if reason else (migration.stored.pages, "")
+
+
 def at_least(version: tuple[int, int], migration: Migration) -> bool:
     """Tell whether the machine type proves that the source is of this release or newer."""
     found = VERSION_IN_MACHINE.search(migration.machine or "")
@@ -114,6 +136,10 @@ def pages(migration: Migration, count: int) -> Told:
         return None, reason
     if migration.lost:
         return None, "part of the stream could not be read"
+    if cut(migration):
+        return None, f"{cut(migration)}; {count} are in it"
+    if migration.stored.mapped:
+        return None, "with mapped-ram a page has one place, however often it was written, and zeros leave no trace"
     closed_books = [c.channel for c in migration.connections.values() if not c.decoded]
     if closed_books:
         names = ", ".join(f"{closed_books.count(name)} {name}" for name in dict.fromkeys(closed_books))
@@ -141,17 +167,25 @@ def requests(migration: Migration, count: int) -> Told:
     return count, ""
 
 
-def transferred(migration: Migration) -> Told:
+def transferred(migration: Migration, counts: Mapping[str, int]) -> Told:
     """Give the octets that the source counted."""
     reason = missing(migration, "forward")
     if reason:
         return None, reason
+    if cut(migration):
+        return None, cut(migration)
+    if migration.stored.mapped:
+        return None, "with mapped-ram nobody knows which octets of the file were written, and how often"
     octets = sum(c.octets["forward"] for c in migration.connections.values()) + migration.package_octets
+    if migration.eof and not migration.package_octets and "main" in (c.channel for c in migration.connections.values()):
+        octets += migration.stored.buffered(last_main(migration).octets["forward"])
     if broken(migration):
         return (
             None,
             f"a connection broke: octets in its buffers were counted, but perhaps not sent; {octets} without them",
         )
+    if migration.eof and migration.stored.started and not any(counts.get(name, 0) for name in PAGES):
+        return None, f"no page was sent, as with CPR, whose state counts, too, and is not here; {octets} without it"
     if at_least(COUNTS_ALL_OCTETS_SINCE, migration):
         return octets, ""
     return None, (
@@ -191,6 +225,8 @@ def unfinished(migration: Migration) -> Told:
     """Judge a migration whose stream has no end."""
     connection = last_main(migration)
     postcopy = "MIG_CMD_PACKAGED" in migration.commands
+    if cut(migration):
+        return None, f"{cut(migration)}: cancelled, failed or still going on"
     if not connection.closed:
         if connection.channel == RECOVERY and "MIG_RP_MSG_RESUME_ACK" not in migration.messages:
             return "postcopy-recover", ""

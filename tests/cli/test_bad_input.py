@@ -55,7 +55,7 @@ class TestNothingToRead:
         assert (2, "") == (ran.code, ran.out)
         assert "secret.pcap: permission denied\nhint: " in ran.err
 
-    @pytest.mark.parametrize("octets", [b"", b"#!/bin/sh\nexit 0\n", b"QEVM\0\0\0\3" * 100, b"\xd4\xc3\xb2\xa1"])
+    @pytest.mark.parametrize("octets", [b"", b"#!/bin/sh\nexit 0\n", b"QEWM\0\0\0\3" * 100, b"\xd4\xc3\xb2\xa1"])
     def test_a_file_that_is_no_capture(
         self, cli: Callable[..., Ran], command: str, tmp_path: Path, octets: bytes
     ) -> None:

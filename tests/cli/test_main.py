@@ -57,7 +57,7 @@ class TestUsage:
         ("argv", "message"),
         [
             (["frobnicate"], "dissector: argument COMMAND: invalid choice: 'frobnicate'"),
-            (["decode"], "dissector decode: the following arguments are required: CAPTURE"),
+            (["decode"], "dissector decode: the following arguments are required: FILE"),
             (["decode", "x", "--frobnicate"], "dissector: unrecognized arguments: --frobnicate"),
             (["decode", "x", "--page-size", "3"], "dissector decode: argument --page-size: '3' is none of: "),
             (["summary", "x", "--footers", "maybe"], "'maybe' is none of: automatic, on, off"),

@@ -118,6 +118,15 @@ class TestRecognition:
             s.opened(2, CLIENT, SERVER, channel="mian")
 
 
+def test_how_a_conversation_begins() -> None:
+    """Told by octets alone: what joins a conversation begins none, and too few octets are no beginning."""
+    s = session()
+
+    assert s.begins(toy.HELLO + b"more")
+    assert not any(s.begins(octets) for octets in (b"", toy.HELLO[:1], b"something else"))
+    assert not s.conversations
+
+
 class TestConversations:
     def test_channels_join(self) -> None:
         """Channels to the same destination share a conversation and its registers."""

@@ -83,6 +83,7 @@ def channels(octets: bytes) -> list[str]:
         ("08 0009 0000", "recovery"),
         ("08 0008 0000", "recovery"),
         ("11223344 00000001 00*56", "multifd"),
+        ("51435052 00000001 01", "cpr"),
         ("00000000000cb008 06 'pc.ram' 55*9", "preempt"),
         ("0000000000000402 06 'pc.ram' 00", "preempt"),
         ("0000000000000010", "preempt"),

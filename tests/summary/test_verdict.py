@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from dissector.decode import Kind, PduSeen, Source
+from dissector.ir.model import Pdu
 from dissector.summary import Connected, Migration, result
+from dissector.summary.stored import Stored
 
 COUNTS = {"ram.normal": 7, "ram.duplicate": 5, "ram.postcopy-requests": 3, "ram.compressed": 0}
 
@@ -148,3 +151,56 @@ class TestNumbers:
         made.connections[0].whole = False
 
         assert "the beginning of a connection is not in the capture" == result(made, COUNTS)["reasons"]["ram.normal"]
+
+
+def sections(*heads: tuple[str, int]) -> Stored:
+    """Give what remains of these section heads: their kinds, and where they begin."""
+    made = Stored()
+    for kind, offset in heads:
+        pdu = Pdu(kind, f"QEMU_VM_SECTION_{kind}", ())
+        made.see(PduSeen(Kind.of(pdu, ""), Source("main"), offset, 17, 17, 0, {}, {}, (), "", b"", {}))
+    return made
+
+
+class TestStored:
+    @pytest.mark.parametrize(
+        ("heads", "octets"),
+        [
+            ([("START", 100), ("PART", 200), ("FULL", 700), ("FULL", 800)], 1300),
+            ([("FULL", 50), ("START", 100), ("PART", 200), ("FULL", 700)], 1300),
+            ([("START", 100), ("PART", 200), ("END", 600), ("FULL", 700)], 1000),
+            ([("FULL", 700), ("FULL", 800)], 1000),
+            ([("START", 100), ("PART", 200)], 1000),
+        ],
+        ids=["background", "early set-up", "ordinary", "devices only", "RAM only"],
+    )
+    def test_a_background_snapshot_counts_devices_twice(self, heads: list[tuple[str, int]], octets: int) -> None:
+        """Everything from the first device behind RAM to the end; without an END, and only then."""
+        assert octets == result(migration(stored=sections(*heads)), COUNTS)["ram.transferred"]
+
+    def test_no_page_at_all(self) -> None:
+        """With CPR there is more than the capture shows; what it shows is in the reason."""
+        told = result(migration(stored=sections(("START", 100), ("END", 200))), dict.fromkeys(COUNTS, 0))
+
+        assert (0, 0, None) == (told["ram.normal"], told["ram.duplicate"], told["ram.transferred"])
+        assert told["reasons"]["ram.transferred"].endswith("1000 without it")
+
+    def test_mapped_ram(self) -> None:
+        """The pages that are stored are known, and no other number."""
+        made = migration()
+        made.stored.mapped = True
+        made.stored.count(memoryview(b"\x01\x00\xff"))
+        told = result(made, COUNTS)
+
+        assert (9, 3, "completed") == (told["ram.stored"], told["ram.postcopy-requests"], told["status"])
+        assert {"ram.normal", "ram.duplicate", "ram.transferred", "ram.dirty-sync-count"} == set(told["reasons"])
+
+    def test_a_file_that_ends_too_early(self) -> None:
+        """Nobody knows why; a file has no connection that could tell."""
+        made = migration(eof=False)
+        made.connections[0].stored = True
+        made.stored.mapped = True
+        told = result(made, COUNTS)
+
+        assert None is told["status"] is told["ram.normal"] is told["ram.stored"] is told["duration"]
+        assert "the file ends before the stream does: cancelled, failed or still going on" == told["reasons"]["status"]

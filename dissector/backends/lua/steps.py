@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ...ir.expr import Const, Expr, Ref
+from ...ir.expr import Bin, Const, Expr, Ref
 from ...ir.lower import lower, lower_scan, uses
 from ...ir.model import Assign, Field, Message, Note, Scan, Stream
 from ...ir.steps import Block, Guard, Let, Load, LoadBytes, Lowered, Need, Placed, Step, When
@@ -333,7 +333,11 @@ class StreamPrinter:
         if conversion == "s":
             return f"text({self.v(e)})" if e.type == "bytes" else f"dec({self.v(e)})"
         if conversion in "xX":
-            return f"hex({self.v(e)}, {int(width.strip('0#') or 0)})"
+            digits = int(width.strip("0#") or 0)
+            match e:
+                case Bin("+", Bin("*", Ref() as high, Const(value=0x100000000)), Ref() as low):  # exact, all 64 bits
+                    return f"hex({self.v(low)}, {digits}, {self.v(high)})"
+            return f"hex({self.v(e)}, {digits})"
         return f"dec({self.v(e)})"
 
     # -------------------------------------------------------------------------------------------------- scans

@@ -15,8 +15,10 @@ from . import (
     colo,
     command,
     configuration,
+    cpr,
     dirty_bitmap,
     htab,
+    mapped_ram,
     multifd,
     premerge,
     ram,
@@ -31,9 +33,11 @@ from .builder import MainChannel, Package, ReturnPath
 from .colo import *  # noqa: F403
 from .command import *  # noqa: F403  __all__ of each file says which
 from .configuration import *  # noqa: F403
+from .cpr import *  # noqa: F403
 from .dirty_bitmap import *  # noqa: F403
 from .htab import *  # noqa: F403
 from .limits import unchecked
+from .mapped_ram import *  # noqa: F403
 from .multifd import *  # noqa: F403
 from .parameters import COUNTERS, PARAMETERS
 from .premerge import *  # noqa: F403
@@ -50,8 +54,10 @@ __all__ += block.__all__
 __all__ += colo.__all__
 __all__ += command.__all__
 __all__ += configuration.__all__
+__all__ += cpr.__all__
 __all__ += dirty_bitmap.__all__
 __all__ += htab.__all__
+__all__ += mapped_ram.__all__
 __all__ += multifd.__all__
 __all__ += premerge.__all__
 __all__ += ram.__all__

@@ -217,6 +217,29 @@ CAPABILITIES = (
 CAPABILITY_IGNORE_SHARED = b"x-ignore-shared"
 CAPABILITY_MAPPED_RAM = b"mapped-ram"
 
+MAPPED_RAM_HDR_VERSION = 1
+"""The only version; migration/ram.c."""
+
+MAPPED_RAM_FILE_OFFSET_ALIGNMENT = 1 << 20
+"""The pages of a block begin at a multiple of it, in the file; migration/ram.h."""
+
+MAPPED_RAM_WORD = 64
+"""Bits in a word of the bitmap: an unsigned long of a 64-bit host, which is all that QEMU supports by now."""
+
+QEMU_CPR_FILE_MAGIC = 0x51435052
+"""``QCPR``; migration/cpr.h."""
+
+QEMU_CPR_FILE_VERSION = 1
+
+CPR_FD_CARRIER = 0x20
+"""The octet that a file descriptor travels with; migration/qemu-file.c:qemu_file_put_fd()."""
+
+CPR_VFIO_DEVICES = b"CprState/vfio devices"
+"""The only subsection; migration/cpr.c, hw/vfio/cpr-iommufd.c."""
+
+CPR_NAME_MAX = 4096
+"""No block and no device has a longer name.  QEMU sets no limit."""
+
 MULTIFD_MAGIC = 0x11223344
 """Begins the initial packet and every other; migration/multifd.c."""
 

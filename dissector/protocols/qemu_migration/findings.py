@@ -17,7 +17,6 @@ from ...declare import E, F, Finding, P, S, both, choose, iif, not_, peek, peek_
 from ...ir.model import Severity
 from .constants import (
     CAPABILITIES,
-    CAPABILITY_MAPPED_RAM,
     COMMAND_LENGTHS,
     MAX_DISCARDS_PER_COMMAND,
     MAX_VM_CMD_PACKAGED_SIZE,
@@ -93,14 +92,6 @@ CAPABILITY_UNKNOWN = error(
     "Received unknown capability %s",
     F.capability,
     when=not_(F.capability.isin(*(name.encode() for name in CAPABILITIES))),
-)
-
-MAPPED_RAM = Finding(
-    "mapped_ram",
-    "warn",
-    "undecoded",
-    "mapped-ram: pages have fixed places in a file, and the block list has headers that are not decoded",
-    F.capability == CAPABILITY_MAPPED_RAM,
 )
 
 # ------------------------------------------------------------------------------------------------------------ sections

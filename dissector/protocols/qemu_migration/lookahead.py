@@ -37,6 +37,7 @@ from .constants import (
     MIGRATION_RESUME_ACK_VALUE,
     MULTIFD_MAGIC,
     MULTIFD_VERSION,
+    QEMU_CPR_FILE_MAGIC,
     QEMU_VM_FILE_MAGIC,
     REQ_PAGES_ID_HEAD,
     TARGET_PAGE_SIZES,
@@ -222,6 +223,9 @@ PREEMPT_AHEAD = either(
 
 RAM_AHEAD = either(both(LOW_FLAGS.isin(*CONTINUED), ram_offset(0) < ANY_LENGTH), PREEMPT_AHEAD)
 """A record of RAM: what the body of a section is whose START was missed."""
+
+CPR_AHEAD = peek(0, 4) == QEMU_CPR_FILE_MAGIC
+"""The header of CPR state."""
 
 MULTIFD_AHEAD = both(peek(0, 4) == MULTIFD_MAGIC, peek(4, 4) == MULTIFD_VERSION)
 """The initial packet of a multifd channel."""

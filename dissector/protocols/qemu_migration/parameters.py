@@ -49,6 +49,13 @@ PARAMETERS = (
         "Adds an address to each RAM block; automatic takes it from the configuration.",
     ),
     Parameter(
+        "mapped_ram",
+        "Capability mapped-ram",
+        AUTO,
+        SWITCH,
+        "Gives each page a fixed place in a file; automatic takes it from the configuration.",
+    ),
+    Parameter(
         "block_page_sizes",
         "Page sizes in the RAM block list",
         AUTO,

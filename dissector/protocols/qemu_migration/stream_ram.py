@@ -255,6 +255,9 @@ RAM = State(
 BLOCK_DO = (
     (S.lengths[F.block], F.used_length),
     (S.blocks_left, iif(F.used_length > S.blocks_left, 0, S.blocks_left - F.used_length)),
+    (S.mapped_due, S.mapped_ram),
+    (S.mapped_block, F.block),
+    (S.mapped_pages, F.used_length),
     (S.largest_block, iif(F.used_length > S.largest_block, F.used_length, S.largest_block)),
 )
 
@@ -274,6 +277,7 @@ def block_rule(pdu: type, when: E | None = None) -> Rule:
 
 BLOCKS = State(
     "blocks",
+    Rule(goto="mapped_header", when=S.mapped_due == 1, do=((S.mapped_due, 0),)),
     Rule(goto="ram", when=S.blocks_left == 0, do=((S.listed, 1),)),
     Rule(when=peek(0, 1) == 0, fault=EMPTY_BLOCK_NAME),
     block_rule(RamBlockWithAddress, S.ignore_shared == 1),

@@ -23,6 +23,7 @@ from .configuration import (
 )
 from .constants import (
     CAPABILITY_IGNORE_SHARED,
+    CAPABILITY_MAPPED_RAM,
     MACHINES_OF_4_KIB,
     TARGET_PAGE_BITS,
     SectionType,
@@ -47,6 +48,12 @@ MACHINE_OF_4_KIB = either(
     *(both(peek(1, 4) >= len(name), peek_bytes(5, len(name)) == name) for name in MACHINES_OF_4_KIB)
 )
 """The configuration ahead names a machine whose target page size is the assumed one."""
+
+
+def switched_on(register: E, capability: bytes, parameter: E) -> E:
+    """*register* once more, or 1 if this is the *capability* and the user does not say otherwise."""
+    return iif(either(register == 1, both(F.capability == capability, parameter != OFF)), 1, 0)
+
 
 VALID_PAGE_BITS = both(F.bits >= TARGET_PAGE_BITS[0], F.bits <= TARGET_PAGE_BITS[-1])
 
@@ -120,19 +127,10 @@ CAPABILITY = State(
         ConfigurationCapability,
         do=(
             (S.capabilities, S.capabilities - 1),
-            (
-                S.ignore_shared,
-                iif(
-                    either(
-                        S.ignore_shared == 1,
-                        both(F.capability == CAPABILITY_IGNORE_SHARED, P.ignore_shared != OFF),
-                    ),
-                    1,
-                    0,
-                ),
-            ),
+            (S.ignore_shared, switched_on(S.ignore_shared, CAPABILITY_IGNORE_SHARED, P.ignore_shared)),
+            (S.mapped_ram, switched_on(S.mapped_ram, CAPABILITY_MAPPED_RAM, P.mapped_ram)),
         ),
-        findings=(f.CAPABILITY_UNKNOWN, f.MAPPED_RAM),
+        findings=(f.CAPABILITY_UNKNOWN,),
         info=text("%s", F.capability),
     ),
     doc="The capabilities of configuration/capabilities, counted.",

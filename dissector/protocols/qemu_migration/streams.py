@@ -15,8 +15,10 @@ from ...declare import Channel, Resync, S, Stream, Until, iif, text
 from . import (
     stream_block,
     stream_command,
+    stream_cpr,
     stream_dirty_bitmap,
     stream_htab,
+    stream_mapped_ram,
     stream_multifd,
     stream_premerge,
     stream_premerge_rp,
@@ -32,6 +34,7 @@ from .constants import RAM_SECTION
 from .findings import UNEXPECTED
 from .lookahead import (
     CONTINUED,
+    CPR_AHEAD,
     FOOTER_AHEAD,
     FOOTER_TYPES,
     HEADER_AHEAD,
@@ -86,6 +89,7 @@ MAIN_STREAM = Stream(
         *stream_command.STATES,
         *stream_ram.STATES,
         *stream_premerge.STATES,
+        *stream_mapped_ram.STATES,
         *DEVICES,
     ),
     unknown=UNEXPECTED,
@@ -157,4 +161,20 @@ PREEMPT_CHANNEL = Channel(
     doc="Pages that the destination has asked for, without sections around them.  Nothing comes back.",
 )
 
-CHANNELS = (MAIN_CHANNEL, RECOVERY_CHANNEL, MULTIFD_CHANNEL, PREEMPT_CHANNEL)
+CPR_STREAM = Stream(
+    name="cpr",
+    start="start",
+    registers=(),
+    states=stream_cpr.STATES,
+    unknown=UNEXPECTED,
+)
+
+CPR_CHANNEL = Channel(
+    "cpr",
+    "CPR state",
+    CPR_STREAM,
+    first=CPR_AHEAD,
+    doc="File descriptors for a QEMU on the same host; a UNIX socket, so that a capture needs a proxy.",
+)
+
+CHANNELS = (MAIN_CHANNEL, RECOVERY_CHANNEL, MULTIFD_CHANNEL, PREEMPT_CHANNEL, CPR_CHANNEL)

@@ -31,8 +31,9 @@ local function dec(v)
   return format("%.0f", v)
 end
 
-local function hex(v, width)
-  local s = v < 4294967296 and format("%x", v) or format("%x%08x", floor(v / 4294967296), v % 4294967296)
+local function hex(v, width, high)
+  high = high or floor(v / 4294967296)
+  local s = high == 0 and format("%x", v) or format("%x%08x", high, v % 4294967296)
   return #s < width and ("0"):rep(width - #s) .. s or s
 end
 
