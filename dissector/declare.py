@@ -39,6 +39,7 @@ from .ir.expr import (
     Size,
     Type,
     Un,
+    UntilNul,
     evaluate,
 )
 from .ir.model import Counter, Group, Parameter, Scope, Severity, SourceRef
@@ -73,6 +74,7 @@ __all__ = [
     "registers",
     "size",
     "text",
+    "until_nul",
 ]
 
 current_registers: ContextVar[Mapping[str, Any]] = ContextVar("current_registers")
@@ -250,6 +252,11 @@ def printable(of: E) -> E:
 def size(of: E) -> E:
     """The length of *of* in octets."""
     return E(Size(of.node))
+
+
+def until_nul(of: E) -> E:
+    """*of* up to its first NUL: text that is padded to a fixed length."""
+    return E(UntilNul(of.node))
 
 
 def both(*es: E) -> E:

@@ -6,26 +6,39 @@
 -- `dissector generate`.  To use it, put this file into Wireshark's personal plugin folder
 -- (Help > About > Folders), or: tshark -X lua_script:FILE
 --
+--   dissector/protocols/qemu_migration/block.py
 --   dissector/protocols/qemu_migration/colo.py
 --   dissector/protocols/qemu_migration/command.py
 --   dissector/protocols/qemu_migration/configuration.py
 --   dissector/protocols/qemu_migration/cpr.py
+--   dissector/protocols/qemu_migration/dirty_bitmap.py
+--   dissector/protocols/qemu_migration/htab.py
+--   dissector/protocols/qemu_migration/layouts.py
 --   dissector/protocols/qemu_migration/mapped_ram.py
 --   dissector/protocols/qemu_migration/multifd.py
 --   dissector/protocols/qemu_migration/premerge.py
 --   dissector/protocols/qemu_migration/ram.py
 --   dissector/protocols/qemu_migration/return_path.py
+--   dissector/protocols/qemu_migration/s390.py
 --   dissector/protocols/qemu_migration/section.py
+--   dissector/protocols/qemu_migration/slirp.py
+--   dissector/protocols/qemu_migration/stream_block.py
 --   dissector/protocols/qemu_migration/stream_command.py
 --   dissector/protocols/qemu_migration/stream_cpr.py
+--   dissector/protocols/qemu_migration/stream_dirty_bitmap.py
+--   dissector/protocols/qemu_migration/stream_htab.py
 --   dissector/protocols/qemu_migration/stream_mapped_ram.py
 --   dissector/protocols/qemu_migration/stream_multifd.py
 --   dissector/protocols/qemu_migration/stream_premerge.py
 --   dissector/protocols/qemu_migration/stream_premerge_rp.py
 --   dissector/protocols/qemu_migration/stream_ram.py
 --   dissector/protocols/qemu_migration/stream_return_path.py
+--   dissector/protocols/qemu_migration/stream_s390.py
 --   dissector/protocols/qemu_migration/stream_section.py
+--   dissector/protocols/qemu_migration/stream_slirp.py
 --   dissector/protocols/qemu_migration/stream_start.py
+--   dissector/protocols/qemu_migration/stream_vfio.py
+--   dissector/protocols/qemu_migration/vfio.py
 
 if set_plugin_info then
   set_plugin_info({ version = "0.1.0", description = "QEMU Live Migration", author = "layershark",
@@ -141,6 +154,128 @@ f.mapped_pages_offset = ProtoField.uint64("qmig.mapped.pages_offset", "Offset of
 f.mapped_bitmap = ProtoField.bytes("qmig.mapped.bitmap", "Bitmap")
 f.mapped_hole = ProtoField.bytes("qmig.mapped.hole", "Hole")
 f.mapped_pages = ProtoField.bytes("qmig.mapped.pages", "Pages")
+f.dirty_bitmap_extra_flags = ProtoField.uint8("qmig.dirty_bitmap.extra_flags", "Extra flags", base.DEC)
+f.dirty_bitmap_more_flags = ProtoField.bytes("qmig.dirty_bitmap.more_flags", "More flags")
+f.dirty_bitmap_flags = ProtoField.uint8("qmig.dirty_bitmap.flags", "Flags", base.HEX)
+f.dirty_bitmap_flags_eos = ProtoField.bool("qmig.dirty_bitmap.flags.eos", "EOS", 8, nil, 0x1)
+f.dirty_bitmap_flags_zeroes = ProtoField.bool("qmig.dirty_bitmap.flags.zeroes", "ZEROES", 8, nil, 0x2)
+f.dirty_bitmap_flags_bitmap_name = ProtoField.bool("qmig.dirty_bitmap.flags.bitmap_name", "BITMAP_NAME", 8, nil, 0x4)
+f.dirty_bitmap_flags_device_name = ProtoField.bool("qmig.dirty_bitmap.flags.device_name", "DEVICE_NAME", 8, nil, 0x8)
+f.dirty_bitmap_flags_start = ProtoField.bool("qmig.dirty_bitmap.flags.start", "START", 8, nil, 0x10)
+f.dirty_bitmap_flags_complete = ProtoField.bool("qmig.dirty_bitmap.flags.complete", "COMPLETE", 8, nil, 0x20)
+f.dirty_bitmap_flags_bits = ProtoField.bool("qmig.dirty_bitmap.flags.bits", "BITS", 8, nil, 0x40)
+f.dirty_bitmap_flags_extra_flags = ProtoField.bool("qmig.dirty_bitmap.flags.extra_flags", "EXTRA_FLAGS", 8, nil, 0x80)
+f.dirty_bitmap_node_length = ProtoField.uint8("qmig.dirty_bitmap.node_length", "Length of node's name", base.DEC)
+f.dirty_bitmap_node_alias = ProtoField.string("qmig.dirty_bitmap.node_alias", "Block node")
+f.dirty_bitmap_bitmap_length = ProtoField.uint8("qmig.dirty_bitmap.bitmap_length", "Length of bitmap's name", base.DEC)
+f.dirty_bitmap_bitmap_alias = ProtoField.string("qmig.dirty_bitmap.bitmap_alias", "Bitmap")
+f.dirty_bitmap_granularity = ProtoField.uint32("qmig.dirty_bitmap.granularity", "Granularity", base.DEC)
+f.dirty_bitmap_start_flags = ProtoField.uint8("qmig.dirty_bitmap.start_flags", "Start flags", base.HEX)
+f.dirty_bitmap_start_flags_enabled = ProtoField.bool("qmig.dirty_bitmap.start_flags.enabled", "ENABLED", 8, nil, 0x1)
+f.dirty_bitmap_start_flags_persistent = ProtoField.bool("qmig.dirty_bitmap.start_flags.persistent", "PERSISTENT", 8, nil, 0x2)
+f.dirty_bitmap_start_flags_autoload = ProtoField.bool("qmig.dirty_bitmap.start_flags.autoload", "AUTOLOAD", 8, nil, 0x4)
+f.dirty_bitmap_first_sector = ProtoField.uint64("qmig.dirty_bitmap.first_sector", "First sector", base.DEC)
+f.dirty_bitmap_sectors = ProtoField.uint32("qmig.dirty_bitmap.sectors", "Sectors", base.DEC)
+f.dirty_bitmap_size = ProtoField.uint64("qmig.dirty_bitmap.size", "Size", base.DEC)
+f.dirty_bitmap_data = ProtoField.bytes("qmig.dirty_bitmap.data", "Data")
+f.block_addr = ProtoField.uint64("qmig.block.addr", "Offset on device", base.HEX)
+f.block_flags = ProtoField.uint32("qmig.block.flags", "Flags", base.HEX)
+f.block_flags_device_block = ProtoField.bool("qmig.block.flags.device_block", "DEVICE_BLOCK", 8, nil, 0x1)
+f.block_flags_eos = ProtoField.bool("qmig.block.flags.eos", "EOS", 8, nil, 0x2)
+f.block_flags_progress = ProtoField.bool("qmig.block.flags.progress", "PROGRESS", 8, nil, 0x4)
+f.block_flags_zero_block = ProtoField.bool("qmig.block.flags.zero_block", "ZERO_BLOCK", 8, nil, 0x8)
+f.block_device_length = ProtoField.uint8("qmig.block.device_length", "Length of name", base.DEC)
+f.block_device = ProtoField.string("qmig.block.device", "Device")
+f.block_data = ProtoField.bytes("qmig.block.data", "Data")
+f.block_progress_addr = ProtoField.uint64("qmig.block.progress_addr", "Percent, as a sector's offset", base.HEX)
+f.skeys_addr = ProtoField.uint64("qmig.skeys.addr", "Address in guest", base.HEX)
+f.skeys_flags = ProtoField.uint32("qmig.skeys.flags", "Flags", base.HEX)
+f.skeys_flags_eos = ProtoField.bool("qmig.skeys.flags.eos", "EOS", 8, nil, 0x1)
+f.skeys_flags_skeys = ProtoField.bool("qmig.skeys.flags.skeys", "SKEYS", 8, nil, 0x2)
+f.skeys_flags_error = ProtoField.bool("qmig.skeys.flags.error", "ERROR", 8, nil, 0x4)
+f.skeys_count = ProtoField.uint64("qmig.skeys.count", "Number of pages", base.DEC)
+f.skeys_keys = ProtoField.bytes("qmig.skeys.keys", "Keys")
+f.stattrib_addr = ProtoField.uint64("qmig.stattrib.addr", "Address in guest", base.HEX)
+f.stattrib_flags = ProtoField.uint32("qmig.stattrib.flags", "Flags", base.HEX)
+f.stattrib_flags_eos = ProtoField.bool("qmig.stattrib.flags.eos", "EOS", 8, nil, 0x1)
+f.stattrib_flags_more = ProtoField.bool("qmig.stattrib.flags.more", "MORE", 8, nil, 0x2)
+f.stattrib_flags_error = ProtoField.bool("qmig.stattrib.flags.error", "ERROR", 8, nil, 0x4)
+f.stattrib_flags_done = ProtoField.bool("qmig.stattrib.flags.done", "DONE", 8, nil, 0x8)
+f.stattrib_count = ProtoField.uint64("qmig.stattrib.count", "Number of pages", base.DEC)
+f.stattrib_values = ProtoField.bytes("qmig.stattrib.values", "Values")
+f.htab_section_hdr = ProtoField.uint32("qmig.htab.section_hdr", "Section header", base.DEC)
+f.htab_shift = ProtoField.uint32("qmig.htab.shift", "Shift", base.DEC)
+f.htab_end = ProtoField.uint64("qmig.htab.end", "End", base.DEC)
+f.htab_index = ProtoField.uint32("qmig.htab.index", "First entry", base.DEC)
+f.htab_n_valid = ProtoField.uint16("qmig.htab.n_valid", "Valid entries", base.DEC)
+f.htab_n_invalid = ProtoField.uint16("qmig.htab.n_invalid", "Invalid entries", base.DEC)
+f.htab_entries = ProtoField.bytes("qmig.htab.entries", "Entries")
+f.vfio_tag = ProtoField.uint64("qmig.vfio.tag", "Tag", base.HEX)
+f.vfio_size = ProtoField.uint64("qmig.vfio.size", "Size", base.DEC)
+f.vfio_data = ProtoField.bytes("qmig.vfio.data", "Data")
+f.slirp_follows = ProtoField.uint8("qmig.slirp.follows", "Follows", base.DEC)
+f.slirp_ip_id = ProtoField.uint16("qmig.slirp.ip_id", "Ip id", base.HEX)
+f.slirp_so_urgc = ProtoField.uint32("qmig.slirp.so_urgc", "So urgc", base.DEC)
+f.slirp_fhost_family = ProtoField.uint16("qmig.slirp.fhost_family", "Fhost family", base.DEC)
+f.slirp_fhost_addr = ProtoField.ipv4("qmig.slirp.fhost_addr", "Fhost addr")
+f.slirp_fhost_port = ProtoField.uint16("qmig.slirp.fhost_port", "Fhost port", base.DEC)
+f.slirp_lhost_family = ProtoField.uint16("qmig.slirp.lhost_family", "Lhost family", base.DEC)
+f.slirp_lhost_addr = ProtoField.ipv4("qmig.slirp.lhost_addr", "Lhost addr")
+f.slirp_lhost_port = ProtoField.uint16("qmig.slirp.lhost_port", "Lhost port", base.DEC)
+f.slirp_so_iptos = ProtoField.uint8("qmig.slirp.so_iptos", "So iptos", base.HEX)
+f.slirp_so_emu = ProtoField.uint8("qmig.slirp.so_emu", "So emu", base.DEC)
+f.slirp_so_type = ProtoField.uint8("qmig.slirp.so_type", "So type", base.DEC)
+f.slirp_so_state = ProtoField.uint32("qmig.slirp.so_state", "So state", base.DEC)
+f.slirp_sb_cc = ProtoField.uint32("qmig.slirp.sb_cc", "Sb cc", base.DEC)
+f.slirp_sb_datalen = ProtoField.uint32("qmig.slirp.sb_datalen", "Sb datalen", base.DEC)
+f.slirp_woff = ProtoField.uint32("qmig.slirp.woff", "Woff", base.DEC)
+f.slirp_roff = ProtoField.uint32("qmig.slirp.roff", "Roff", base.DEC)
+f.slirp_sb_data = ProtoField.bytes("qmig.slirp.sb_data", "Sb data")
+f.slirp_t_state = ProtoField.uint16("qmig.slirp.t_state", "T state", base.DEC)
+f.slirp_t_timer0 = ProtoField.uint16("qmig.slirp.t_timer0", "T timer0", base.DEC)
+f.slirp_t_timer1 = ProtoField.uint16("qmig.slirp.t_timer1", "T timer1", base.DEC)
+f.slirp_t_timer2 = ProtoField.uint16("qmig.slirp.t_timer2", "T timer2", base.DEC)
+f.slirp_t_timer3 = ProtoField.uint16("qmig.slirp.t_timer3", "T timer3", base.DEC)
+f.slirp_t_rxtshift = ProtoField.uint16("qmig.slirp.t_rxtshift", "T rxtshift", base.DEC)
+f.slirp_t_rxtcur = ProtoField.uint16("qmig.slirp.t_rxtcur", "T rxtcur", base.DEC)
+f.slirp_t_dupacks = ProtoField.uint16("qmig.slirp.t_dupacks", "T dupacks", base.DEC)
+f.slirp_t_maxseg = ProtoField.uint16("qmig.slirp.t_maxseg", "T maxseg", base.DEC)
+f.slirp_t_force = ProtoField.uint8("qmig.slirp.t_force", "T force", base.DEC)
+f.slirp_t_flags = ProtoField.uint16("qmig.slirp.t_flags", "T flags", base.HEX)
+f.slirp_snd_una = ProtoField.uint32("qmig.slirp.snd_una", "Snd una", base.DEC)
+f.slirp_snd_nxt = ProtoField.uint32("qmig.slirp.snd_nxt", "Snd nxt", base.DEC)
+f.slirp_snd_up = ProtoField.uint32("qmig.slirp.snd_up", "Snd up", base.DEC)
+f.slirp_snd_wl1 = ProtoField.uint32("qmig.slirp.snd_wl1", "Snd wl1", base.DEC)
+f.slirp_snd_wl2 = ProtoField.uint32("qmig.slirp.snd_wl2", "Snd wl2", base.DEC)
+f.slirp_iss = ProtoField.uint32("qmig.slirp.iss", "Iss", base.DEC)
+f.slirp_snd_wnd = ProtoField.uint32("qmig.slirp.snd_wnd", "Snd wnd", base.DEC)
+f.slirp_rcv_wnd = ProtoField.uint32("qmig.slirp.rcv_wnd", "Rcv wnd", base.DEC)
+f.slirp_rcv_nxt = ProtoField.uint32("qmig.slirp.rcv_nxt", "Rcv nxt", base.DEC)
+f.slirp_rcv_up = ProtoField.uint32("qmig.slirp.rcv_up", "Rcv up", base.DEC)
+f.slirp_irs = ProtoField.uint32("qmig.slirp.irs", "Irs", base.DEC)
+f.slirp_rcv_adv = ProtoField.uint32("qmig.slirp.rcv_adv", "Rcv adv", base.DEC)
+f.slirp_snd_max = ProtoField.uint32("qmig.slirp.snd_max", "Snd max", base.DEC)
+f.slirp_snd_cwnd = ProtoField.uint32("qmig.slirp.snd_cwnd", "Snd cwnd", base.DEC)
+f.slirp_snd_ssthresh = ProtoField.uint32("qmig.slirp.snd_ssthresh", "Snd ssthresh", base.DEC)
+f.slirp_t_idle = ProtoField.uint16("qmig.slirp.t_idle", "T idle", base.DEC)
+f.slirp_t_rtt = ProtoField.uint16("qmig.slirp.t_rtt", "T rtt", base.DEC)
+f.slirp_t_rtseq = ProtoField.uint32("qmig.slirp.t_rtseq", "T rtseq", base.DEC)
+f.slirp_t_srtt = ProtoField.uint16("qmig.slirp.t_srtt", "T srtt", base.DEC)
+f.slirp_t_rttvar = ProtoField.uint16("qmig.slirp.t_rttvar", "T rttvar", base.DEC)
+f.slirp_t_rttmin = ProtoField.uint16("qmig.slirp.t_rttmin", "T rttmin", base.DEC)
+f.slirp_max_sndwnd = ProtoField.uint32("qmig.slirp.max_sndwnd", "Max sndwnd", base.DEC)
+f.slirp_t_oobflags = ProtoField.uint8("qmig.slirp.t_oobflags", "T oobflags", base.DEC)
+f.slirp_t_iobc = ProtoField.uint8("qmig.slirp.t_iobc", "T iobc", base.DEC)
+f.slirp_t_softerror = ProtoField.uint16("qmig.slirp.t_softerror", "T softerror", base.DEC)
+f.slirp_snd_scale = ProtoField.uint8("qmig.slirp.snd_scale", "Snd scale", base.DEC)
+f.slirp_rcv_scale = ProtoField.uint8("qmig.slirp.rcv_scale", "Rcv scale", base.DEC)
+f.slirp_request_r_scale = ProtoField.uint8("qmig.slirp.request_r_scale", "Request r scale", base.DEC)
+f.slirp_requested_s_scale = ProtoField.uint8("qmig.slirp.requested_s_scale", "Requested s scale", base.DEC)
+f.slirp_ts_recent = ProtoField.uint32("qmig.slirp.ts_recent", "Ts recent", base.DEC)
+f.slirp_ts_recent_age = ProtoField.uint32("qmig.slirp.ts_recent_age", "Ts recent age", base.DEC)
+f.slirp_last_ack_sent = ProtoField.uint32("qmig.slirp.last_ack_sent", "Last ack sent", base.DEC)
+f.slirp_allocated = ProtoField.uint16("qmig.slirp.allocated", "Allocated", base.DEC)
+f.slirp_macaddr = ProtoField.ether("qmig.slirp.macaddr", "Macaddr")
 f.rp_type = ProtoField.uint16("qmig.rp.type", "Message", base.DEC, vs[4])
 f.rp_length = ProtoField.uint16("qmig.rp.length", "Length of payload", base.DEC)
 f.rp_start = ProtoField.uint64("qmig.rp.start", "Start", base.HEX)
@@ -172,7 +307,6 @@ f.multifd_flags_uadk = ProtoField.bool("qmig.multifd.flags.uadk", "UADK", 8, nil
 f.multifd_flags_qatzip = ProtoField.bool("qmig.multifd.flags.qatzip", "QATZIP", 8, nil, 0x20)
 f.multifd_flags_device_state = ProtoField.bool("qmig.multifd.flags.device_state", "DEVICE_STATE", 8, nil, 0x40)
 f.multifd_next_packet_size = ProtoField.uint32("qmig.multifd.next_packet_size", "Next packet size", base.DEC)
-f.multifd_data = ProtoField.bytes("qmig.multifd.data", "Data")
 f.multifd_pages_alloc = ProtoField.uint32("qmig.multifd.pages_alloc", "Pages alloc", base.DEC)
 f.multifd_normal_pages = ProtoField.uint32("qmig.multifd.normal_pages", "Normal pages", base.DEC)
 f.multifd_packet_num = ProtoField.uint64("qmig.multifd.packet_num", "Packet number", base.DEC)
@@ -180,6 +314,14 @@ f.multifd_zero_pages = ProtoField.uint32("qmig.multifd.zero_pages", "Zero pages"
 f.multifd_ramblock = ProtoField.string("qmig.multifd.ramblock", "RAM block")
 f.multifd_offset = ProtoField.uint64("qmig.multifd.offset", "Offset", base.HEX)
 f.multifd_unused = ProtoField.bytes("qmig.multifd.unused", "Unused")
+f.multifd_data = ProtoField.bytes("qmig.multifd.data", "Data")
+f.multifd_page_length = ProtoField.uint32("qmig.multifd.page_length", "Length of page", base.DEC)
+f.vfio_version = ProtoField.uint32("qmig.vfio.version", "Version", base.DEC)
+f.vfio_idx = ProtoField.uint32("qmig.vfio.idx", "Index", base.DEC)
+f.vfio_flags = ProtoField.uint32("qmig.vfio.flags", "Flags", base.HEX)
+f.vfio_flags_config_state = ProtoField.bool("qmig.vfio.flags.config_state", "CONFIG_STATE", 8, nil, 0x1)
+f.vfio_state = ProtoField.bytes("qmig.vfio.state", "Data")
+f.vfio_config_data = ProtoField.bytes("qmig.vfio.config_data", "Data")
 f.cpr_magic = ProtoField.uint32("qmig.cpr.magic", "Magic", base.HEX)
 f.cpr_version = ProtoField.uint32("qmig.cpr.version", "Version", base.DEC)
 f.cpr_more = ProtoField.uint8("qmig.cpr.more", "An element follows", base.DEC)
@@ -198,6 +340,7 @@ f.cpr_hwpt_id = ProtoField.uint32("qmig.cpr.hwpt_id", "Hardware page table", bas
 f.section_footers = ProtoField.string("qmig.section.footers", "Section footers")
 f.dialect = ProtoField.string("qmig.dialect", "Dialect")
 f.ram_page_size_origin = ProtoField.string("qmig.ram.page_size_origin", "Target page size is")
+f.block_progress = ProtoField.uint64("qmig.block.progress", "Completed %", base.DEC)
 do
   local list = {}
   for _, field in pairs(f) do list[#list + 1] = field end
@@ -218,6 +361,8 @@ local experts = {
   ProtoExpert.new("qmig.expert.section_unknown", "Unknown savevm section \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_version", "savevm: unsupported version \226\128\166 for 'ram' v4", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.ram_version_old", "error while loading state for instance 0x\226\128\166 of device 'ram': version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.section_version", "savevm: unsupported version \226\128\166 for '\226\128\166' v\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.section_version_old", "error while loading state for instance 0x\226\128\166 of device '\226\128\166': version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.section_without_name", "Unable to read ID string for section \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.eof_early", "QEMU_VM_EOF while iterative devices are not at their end", expert.group.PROTOCOL, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.ping_without_return_path", "CMD_PING (0x\226\128\166) received with no return path", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -268,6 +413,30 @@ local experts = {
   ProtoExpert.new("qmig.expert.mapped_alignment", "Error reading ramblock \226\128\166 pages, region has bad alignment", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.mapped_offset", "mapped-ram pages at 0x\226\128\166, which is no multiple of 0x100000", expert.group.PROTOCOL, expert.severity.WARN),
   ProtoExpert.new("qmig.expert.mapped_order", "mapped-ram pages at 0x\226\128\166 are not behind their bitmap at 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.bitmap_extra_flags", "QEMU means these flags to be followed by more, and then looks at the last octet of them only", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.bitmap_node_alias", "Unable to read node alias string", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.bitmap_alias", "Unable to read bitmap alias string", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.bitmap_without_node", "Error: block device name is not set", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.bitmap_start_flags", "Unknown flags in migrated dirty bitmap header: \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.bitmap_granularity", "granularity \226\128\166 is no power of two of 512 or more: an assertion of QEMU's fails", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.bitmap_chunk_size", "Bitmap migration stream buffer allocation request is too large", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.bitmap_chunk_misfit", "Migrated bitmap granularity doesn't match the destination bitmap '\226\128\166' granularity", expert.group.PROTOCOL, expert.severity.WARN),
+  ProtoExpert.new("qmig.expert.block_device", "Error unknown block device ", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.block_flags", "Unknown block migration flags: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.skeys_count", "S390_SET_KEYS error -22", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.skeys_incomplete", "Storage key data is incomplete", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.skeys_flags", "Unexpected storage key flag data: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.stattrib_count", "cmma_load could not allocate memory", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.stattrib_incomplete", "Storage attributes data is incomplete", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.stattrib_flags", "Unexpected storage attribute flag data: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.htab_shift", "a hash page table of 1 << \226\128\166 octets: no machine has one", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.htab_index", "htab_load() bad index \226\128\166 (\226\128\166+\226\128\166 entries) in htab stream (htab_shift=\226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_size", "0x\226\128\166\226\128\166 octets of device state: more than there can be", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_tag", "Unknown tag 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_setup", "SETUP STATE: EOS not found 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_config_end", "Failed loading device config space, end flag incorrect 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.slirp_family", "invalid ss_family type \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.slirp_sbuf", "invalid sbuf offsets r/w=\226\128\166/\226\128\166 len=\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_no_previous_block", "MIG_RP_MSG_REQ_PAGES has no previous block", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_misaligned", "MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:\226\128\166 len: \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.rp_request_block", "MIG_RP_MSG_REQ_PAGES has no block '\226\128\166'", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -285,12 +454,21 @@ local experts = {
   ProtoExpert.new("qmig.expert.rp_bitmap_end", "ramblock '\226\128\166' end mark incorrect: 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_version", "multifd: received packet version \226\128\166, expected 1", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_magic", "multifd: received packet magic \226\128\166, expected 11223344", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.multifd_device", "Unknown idstr \226\128\166 or instance id \226\128\166 for load state buffer", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_device_state", "multifd: received empty device state packet", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_pages_alloc", "multifd: received packet with \226\128\166 pages, expected \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.multifd_block", "multifd: unknown ram block \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_method", "multifd: flags received \226\128\166 flags expected \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_normal_pages", "multifd: received packet with \226\128\166 non-zero pages, which exceeds maximum expected pages \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_zero_pages", "multifd: received packet with \226\128\166 zero pages, expected maximum \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.multifd_offset", "multifd: offset too long \226\128\166 (max \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.multifd_lengths", "\226\128\166 octets are too few for the lengths of \226\128\166 pages: an assertion of QEMU's fails", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.multifd_page_length", "a compressed page of \226\128\166 octets, which is more than a page: an assertion of QEMU's fails", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.multifd_lengths_sum", "\226\128\166 octets of compressed pages, but their lengths say \226\128\166: an assertion of QEMU's fails", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_packet_version", "packet has unknown version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_packet_index", "packet index is invalid", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_packet_short", "packet too short at \226\128\166 (min is 12)", expert.group.PROTOCOL, expert.severity.ERROR),
+  ProtoExpert.new("qmig.expert.vfio_packet_config", "config state: invalid header 0x\226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.cpr_version", "Unsupported migration stream version \226\128\166", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.cpr_magic", "Not a migration stream (bad magic \226\128\166)", expert.group.PROTOCOL, expert.severity.ERROR),
   ProtoExpert.new("qmig.expert.cpr_name", "a name of \226\128\166 octets, where 4096 are more than any name has", expert.group.PROTOCOL, expert.severity.ERROR),
@@ -315,9 +493,9 @@ do
   for _, e in ipairs(experts) do list[#list + 1] = e end
   proto.experts = list
 end
-local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_name", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "mapped_version", "mapped_page_size", "mapped_ignore_shared", "mapped_alignment", "mapped_offset", "mapped_order", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device_state", "multifd_pages_alloc", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "cpr_version", "cpr_magic", "cpr_name", "cpr_more", "cpr_fd", "cpr_subsection_version", "cpr_subsection", "cpr_trailing", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
+local finding_names = { "unexpected", "obsolete_version", "unsupported_version", "not_a_stream", "configuration_name", "configuration_missing", "subsection_too_new", "bad_page_bits", "subsection_unknown", "capability_unknown", "section_unknown", "ram_version", "ram_version_old", "section_version", "section_version_old", "section_without_name", "eof_early", "ping_without_return_path", "return_path_open", "postcopy_state", "recovery_only", "release_3_0", "advise_page_size", "discard_version", "discard_nil", "discard_many", "discard_block", "package_unreasonable", "package_large", "package_empty", "command_unknown", "command_length", "advise_length", "discard_length", "recv_bitmap_length", "section_type_unknown", "command_in_package", "package_rest", "package_unfinished", "footer_mismatch", "footer_missing", "vmdescription_missing", "trailing_octets", "colo_message", "discard_overrun", "discard_unaligned", "ram_block_unknown", "ram_fill", "xbzrle_encoding", "xbzrle_length", "compressed_length", "ram_no_block", "ram_offset", "ram_flags", "ram_total_short", "ram_total", "xbzrle_run", "postcopy_end_status", "discard_bits", "mapped_version", "mapped_page_size", "mapped_ignore_shared", "mapped_alignment", "mapped_offset", "mapped_order", "bitmap_extra_flags", "bitmap_node_alias", "bitmap_alias", "bitmap_without_node", "bitmap_start_flags", "bitmap_granularity", "bitmap_chunk_size", "bitmap_chunk_misfit", "block_device", "block_flags", "skeys_count", "skeys_incomplete", "skeys_flags", "stattrib_count", "stattrib_incomplete", "stattrib_flags", "htab_shift", "htab_index", "vfio_size", "vfio_tag", "vfio_setup", "vfio_config_end", "slirp_family", "slirp_sbuf", "rp_no_previous_block", "rp_misaligned", "rp_request_block", "rp_request_overrun", "rp_early", "rp_shut", "rp_bitmap_block", "rp_bitmap_size", "rp_resume_ack", "rp_request_length", "rp_unknown", "rp_length", "rp_long", "rp_bitmap_length", "rp_bitmap_end", "multifd_version", "multifd_magic", "multifd_device", "multifd_device_state", "multifd_pages_alloc", "multifd_block", "multifd_method", "multifd_normal_pages", "multifd_zero_pages", "multifd_offset", "multifd_lengths", "multifd_page_length", "multifd_lengths_sum", "vfio_packet_version", "vfio_packet_index", "vfio_packet_short", "vfio_packet_config", "cpr_version", "cpr_magic", "cpr_name", "cpr_more", "cpr_fd", "cpr_subsection_version", "cpr_subsection", "cpr_trailing", "gap", "lost", "resync", "truncated", "short_region", "overrun", "depth", "map_full", "too_long" }
 local LONGEST = 1048576
-local FINDING = { gap = 95, lost = 96, resync = 97, truncated = 98, short_region = 99, overrun = 100, depth = 101, map_full = 102, too_long = 103 }
+local FINDING = { gap = 130, lost = 131, resync = 132, truncated = 133, short_region = 134, overrun = 135, depth = 136, map_full = 137, too_long = 138 }
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
@@ -334,8 +512,8 @@ proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
 proto.prefs.ports = Pref.string("TCP and TLS ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
-local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "CprHeader", "CprListEnd", "CprFd", "CprFdNumber", "CprVfioDevices", "CprVfioDevice" }
-local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "mapped-ram header", "mapped-ram bitmap", "mapped-ram hole", "mapped-ram pages", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "QEMU_CPR_FILE_MAGIC", "CPR list end", "CPR fd", "CPR fd number", "CprState/vfio devices", "CPR vfio device" }
+local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "DirtyBitmapMoreFlags", "DirtyBitmapExtraFlags", "DirtyBitmapStart", "DirtyBitmapComplete", "DirtyBitmapBits", "DirtyBitmapEos", "DirtyBitmapChunk", "BlkZeroBlock", "BlkDeviceBlock", "BlkProgress", "BlkEos", "SkeysKeys", "SkeysEos", "SkeysError", "StattrValues", "StattrEos", "StattrDone", "StattrError", "HtabIteration", "HtabShift", "HtabEnd", "HtabGroup", "VfioDataState", "VfioEndOfState", "VfioInitDataSent", "VfioSetupState", "VfioConfigState", "VfioConfigLoadReady", "VfioDeviceConfig", "SlirpState", "SlirpSocket", "SlirpBuffer", "SlirpTcpcb", "SlirpBootpClient", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "MultifdPageLength", "VfioStatePacket", "VfioStateData", "VfioConfigData", "CprHeader", "CprListEnd", "CprFd", "CprFdNumber", "CprVfioDevices", "CprVfioDevice" }
+local pdu_labels = { "QEMU_VM_FILE_MAGIC", "QEMU_VM_CONFIGURATION", "configuration/target-page-bits", "configuration/capabilities", "configuration/uuid", "Capability", "QEMU_VM_SECTION_PART", "QEMU_VM_SECTION_FULL", "QEMU_VM_SECTION_START", "QEMU_VM_SECTION_END", "QEMU_VM_EOF", "MIG_CMD_PING", "MIG_CMD_OPEN_RETURN_PATH", "MIG_CMD_POSTCOPY_LISTEN", "MIG_CMD_SWITCHOVER_START", "MIG_CMD_POSTCOPY_RESUME", "MIG_CMD_ENABLE_COLO", "MIG_CMD_POSTCOPY_RUN", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_ADVISE", "MIG_CMD_POSTCOPY_RAM_DISCARD", "MIG_CMD_RECV_BITMAP", "MIG_CMD_PACKAGED", "MIG_CMD", "MIG_CMD_PING (before the merge)", "Device state", "Device state", "QEMU_VM_SECTION_FOOTER", "QEMU_VM_VMDESCRIPTION", "COLO VM state", "COLO message", "Discarded range", "RAM_SAVE_FLAG_ZERO", "RAM_SAVE_FLAG_PAGE", "RAM_SAVE_FLAG_EOS", "RAM_SAVE_FLAG_XBZRLE", "RAM_SAVE_FLAG_COMPRESS_PAGE", "RAM_SAVE_FLAG_MEM_SIZE", "RAM_SAVE_FLAG_MULTIFD_FLUSH", "RAM_SAVE_FLAG_HOOK", "RAM block with address", "RAM block with page size", "RAM block", "XBZRLE run", "MIG_CMD_OPEN_RETURN_PATH (before the merge)", "MIG_CMD_POSTCOPY_LISTEN (before the merge)", "MIG_CMD_POSTCOPY_RUN (before the merge)", "MIG_CMD (before the merge)", "MIG_CMD_PACKAGED (before the merge)", "MIG_CMD_POSTCOPY_ADVISE (before the merge)", "MIG_CMD_POSTCOPY_END (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (before the merge)", "MIG_CMD_POSTCOPY_RAM_DISCARD (v6, v7)", "Discarded pages", "Discarded range (v6, v7)", "mapped-ram header", "mapped-ram bitmap", "mapped-ram hole", "mapped-ram pages", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_EXTRA_FLAGS", "DIRTY_BITMAP_MIG_FLAG_START", "DIRTY_BITMAP_MIG_FLAG_COMPLETE", "DIRTY_BITMAP_MIG_FLAG_BITS", "DIRTY_BITMAP_MIG_FLAG_EOS", "Dirty bitmap chunk", "BLK_MIG_FLAG_ZERO_BLOCK", "BLK_MIG_FLAG_DEVICE_BLOCK", "BLK_MIG_FLAG_PROGRESS", "BLK_MIG_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_SKEYS", "S390_SKEYS_SAVE_FLAG_EOS", "S390_SKEYS_SAVE_FLAG_ERROR", "STATTR_FLAG_MORE", "STATTR_FLAG_EOS", "STATTR_FLAG_DONE", "STATTR_FLAG_ERROR", "Hash page table entries", "Hash page table", "Hash page table end", "Hash page table group", "VFIO_MIG_FLAG_DEV_DATA_STATE", "VFIO_MIG_FLAG_END_OF_STATE", "VFIO_MIG_FLAG_DEV_INIT_DATA_SENT", "VFIO_MIG_FLAG_DEV_SETUP_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_STATE", "VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY", "VFIO device configuration", "slirp", "slirp-socket", "slirp-sbuf", "slirp-tcp", "slirp_bootpclient", "MIG_RP_MSG_REQ_PAGES", "MIG_RP_MSG_REQ_PAGES_ID", "MIG_RP_MSG_PONG", "MIG_RP_MSG_SHUT", "MIG_RP_MSG_RECV_BITMAP", "MIG_RP_MSG_RESUME_ACK", "MIG_RP_MSG_SWITCHOVER_ACK", "MIG_RP_MSG", "RAMBLOCK_RECV_BITMAP_ENDING", "MIG_RP_CMD_REQ_PAGES (before the merge)", "MultiFD initial packet", "MultiFD device state packet", "MultiFD packet", "Page", "Zero page", "Unused offsets", "Pages", "Compressed pages", "Compressed page", "VFIODeviceStatePacket", "VFIO device state", "VFIO device configuration", "QEMU_CPR_FILE_MAGIC", "CPR list end", "CPR fd", "CPR fd number", "CprState/vfio devices", "CPR vfio device" }
 local counter_names = { "ram.normal", "ram.duplicate", "ram.xbzrle", "ram.compressed", "ram.postcopy-requests" }
 local counter_labels = { "pages", "zero", "XBZRLE", "compressed", "" }
 
@@ -390,6 +568,11 @@ end
 
 local function printable(s)
   return #s > 0 and not find(s, "[^ -~]")
+end
+
+local function until_nul(s)
+  local at = find(s, "\0", 1, true)
+  return at and sub(s, 1, at - 1) or s
 end
 
 -- A number as Wireshark's 64-bit fields want it.
@@ -1071,8 +1254,8 @@ end
 ----------------------------------------------------------------------------------------------------
 
 local stream_main = {
-  name = "main", last = 26,
-  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "mapped_ram", "mapped_due", "mapped_block", "mapped_page_size", "mapped_bitmap", "mapped_hole", "mapped_pages", "page_sizes", "blocks_left", "discarded", "first_bit", "unpacked" },
+  name = "main", last = 42,
+  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "mapped_ram", "mapped_due", "mapped_block", "mapped_page_size", "mapped_bitmap", "mapped_hole", "mapped_pages", "page_sizes", "blocks_left", "discarded", "layout", "eos", "started_node", "started_bitmap", "granularity", "slirp_left", "first_bit", "unpacked" },
   registers = {
     body_at = 0,
     block = "",
@@ -1096,6 +1279,12 @@ local stream_main = {
     page_sizes = 0,
     blocks_left = 0,
     discarded = "",
+    layout = 0,
+    eos = 0,
+    started_node = "",
+    started_bitmap = "",
+    granularity = 0,
+    slirp_left = 0,
     first_bit = 0,
     unpacked = 0,
   },
@@ -1426,7 +1615,7 @@ stream_main.states = {
   end,
   -- section: Between sections.
   [5] = function(s, q, m)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:78)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1448,12 +1637,13 @@ stream_main.states = {
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 1 changed = true
       do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:58)
+    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:60)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1471,6 +1661,8 @@ stream_main.states = {
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
       local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
+      if q + p2 + 1 + 5 - 1 > m then return nil, p2 + 1 + 5 end
+      local p6 = sub(s, q + p2 + 1, q + p2 + 1 + 5 - 1)
       if want then
         local t = open(8, q, end_version_id, 0)
         if t then
@@ -1486,16 +1678,21 @@ stream_main.states = {
       end
       if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
       if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w3 changed = true
       R.section_name = v_idstr changed = true
       memorise(C.sections, w3, v_idstr, 4096)
+      R.layout = v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0 changed = true
+      memorise(C.layouts, w3, v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0, 4096)
+      memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:58)
+    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:60)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1513,6 +1710,8 @@ stream_main.states = {
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
       local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
+      if q + p2 + 1 + 5 - 1 > m then return nil, p2 + 1 + 5 end
+      local p6 = sub(s, q + p2 + 1, q + p2 + 1 + 5 - 1)
       if want then
         local t = open(9, q, end_version_id, 0)
         if t then
@@ -1528,16 +1727,21 @@ stream_main.states = {
       end
       if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
       if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w3 changed = true
       R.section_name = v_idstr changed = true
       memorise(C.sections, w3, v_idstr, 4096)
+      R.layout = v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0 changed = true
+      memorise(C.layouts, w3, v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0, 4096)
+      memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:78)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1559,21 +1763,22 @@ stream_main.states = {
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 0 changed = true
       do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:104)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:110)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
+      do return fault(16, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:116)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:122)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1591,7 +1796,7 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:117)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:123)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -1611,12 +1816,12 @@ stream_main.states = {
       state = 14
       do return q + 1 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:118)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:124)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(15, q, "QEMU_VM_EOF while iterative devices are not at their end") end
+      do return fault(17, q, "QEMU_VM_EOF while iterative devices are not at their end") end
     until true
     -- MIG_CMD_PING  (dissector/protocols/qemu_migration/stream_command.py:75)
     repeat
@@ -1641,7 +1846,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 5
@@ -1666,7 +1871,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
@@ -1692,7 +1897,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       do local v = 3 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -1742,7 +1947,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1768,7 +1973,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 5
@@ -1817,7 +2022,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -1849,8 +2054,8 @@ stream_main.states = {
           t:add(f.advise_target_page_size, range(q + 13, 8))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(23, format("target page size %s is not one that a target has", dec(w5))) end
       seen[19] = seen[19] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       do local v = 1 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -1879,7 +2084,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[20] = seen[20] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       do local v = 1 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -1908,7 +2113,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
@@ -1922,11 +2127,11 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
-      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if w6 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
-      if p3 - (3 + p4) > 192 then report(24, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if w5 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if p3 - (3 + p4) > 192 then report(26, "more than 12 ranges in one POSTCOPY_RAM_DISCARD") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(27, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[21] = seen[21] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p3 - (p4 + 3) > 0 and p3 - (p4 + 3) or 0
@@ -1964,7 +2169,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
+      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -1998,7 +2203,7 @@ stream_main.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
+      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
       seen[22] = seen[22] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_RECV_BITMAP %s", text(v_block))) end
       state = 5
@@ -2017,7 +2222,7 @@ stream_main.states = {
       if not (w3 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w4 = u32(s, q + 5)
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(23, q, 9, 0)
         if t then
@@ -2028,9 +2233,9 @@ stream_main.states = {
           t:append_text(" " .. format("%s B", dec(w4)))
         end
       end
-      if w4 > 0x1000000 and pref.release == 2 then report(26, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 > 0x1000000 and pref.release ~= 2 then report(27, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 == 0 then report(28, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 and pref.release == 2 then report(28, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 > 0x1000000 and pref.release ~= 2 then report(29, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(30, "the package is empty: Input/output error (5)") end
       seen[23] = seen[23] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
       local inside = w4
@@ -2059,18 +2264,18 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w2 >= 1 and w2 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
-      if w2 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
-      if w2 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
+      if not (w2 >= 1 and w2 <= 11) then report(31, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(32, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(33, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(34, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.command_data)
       state = 5
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:120)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:126)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -2109,16 +2314,16 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:122)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:128)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(34, q, format("Unknown savevm section type %s", dec(p1))) end
+      do return fault(36, q, format("Unknown savevm section type %s", dec(p1))) end
     until true
   end,
   -- package: Between the sections of a package.
   [6] = function(s, q, m)
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:78)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2140,12 +2345,13 @@ stream_main.states = {
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 1 changed = true
       do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:58)
+    -- QEMU_VM_SECTION_FULL  (dissector/protocols/qemu_migration/stream_section.py:60)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2163,6 +2369,8 @@ stream_main.states = {
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
       local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
+      if q + p2 + 1 + 5 - 1 > m then return nil, p2 + 1 + 5 end
+      local p6 = sub(s, q + p2 + 1, q + p2 + 1 + 5 - 1)
       if want then
         local t = open(8, q, end_version_id, 0)
         if t then
@@ -2178,16 +2386,21 @@ stream_main.states = {
       end
       if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
       if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[8] = seen[8] + 1
       if infos < MAX_INFOS then inform(format("FULL %s", text(v_idstr))) end
       R.section = w3 changed = true
       R.section_name = v_idstr changed = true
       memorise(C.sections, w3, v_idstr, 4096)
+      R.layout = v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0 changed = true
+      memorise(C.layouts, w3, v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0, 4096)
+      memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:58)
+    -- QEMU_VM_SECTION_START  (dissector/protocols/qemu_migration/stream_section.py:60)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2205,6 +2418,8 @@ stream_main.states = {
       if q + end_instance_id + 4 - 1 > m then return nil, end_instance_id + 4 end
       local w5 = u32(s, q + end_instance_id)
       local end_version_id = end_instance_id + 4
+      if q + p2 + 1 + 5 - 1 > m then return nil, p2 + 1 + 5 end
+      local p6 = sub(s, q + p2 + 1, q + p2 + 1 + 5 - 1)
       if want then
         local t = open(9, q, end_version_id, 0)
         if t then
@@ -2220,16 +2435,21 @@ stream_main.states = {
       end
       if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
       if v_idstr == "ram" and w5 < 4 then report(13, format("error while loading state for instance 0x%s of device 'ram': version %s", hex(w4, 0), dec(w5))) end
+      if w5 > (v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0) then report(14, format("savevm: unsupported version %s for '%s' v%s", dec(w5), text(v_idstr), dec(v_idstr == "dirty-bitmap" and 1 or v_idstr == "block" and 1 or v_idstr == "s390-skeys" and 1 or v_idstr == "s390-storage_attributes" and 0 or v_idstr == "spapr/htab" and 1 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and 1 or 4294967296.0))) end
+      if (v_idstr == "dirty-bitmap" or v_idstr == "spapr/htab") and w5 == 0 then report(15, format("error while loading state for instance 0x%s of device '%s': version %s", hex(w4, 0), text(v_idstr), dec(w5))) end
       seen[9] = seen[9] + 1
       if infos < MAX_INFOS then inform(format("START %s", text(v_idstr))) end
       R.section = w3 changed = true
       R.section_name = v_idstr changed = true
       memorise(C.sections, w3, v_idstr, 4096)
+      R.layout = v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0 changed = true
+      memorise(C.layouts, w3, v_idstr == "dirty-bitmap" and w5 >= 1 and w5 <= 1 and 1 or v_idstr == "block" and w5 >= 0 and w5 <= 1 and 2 or v_idstr == "s390-skeys" and w5 >= 0 and w5 <= 1 and 3 or v_idstr == "s390-storage_attributes" and w5 >= 0 and w5 <= 0 and 4 or v_idstr == "spapr/htab" and w5 >= 1 and w5 <= 1 and 5 or (v_idstr == "vfio" or p2 > 5 and p6 == "/vfio") and w5 >= 0 and w5 <= 1 and 6 or v_idstr == "slirp" and w5 >= 4 and w5 <= 4 and 7 or 0, 4096)
+      memorise(C.devices, v_idstr, 1, 4096)
       R.iterating = 0 changed = true
       state = 10
       do return q + end_version_id end
     until true
-    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:78)
+    -- QEMU_VM_SECTION_END  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2251,21 +2471,22 @@ stream_main.states = {
       if infos < MAX_INFOS then inform(format("END %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 0 changed = true
       do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       state = 10
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:104)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:110)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 1 or p1 == 4) then break end
       if q + 4 > m then return nil, 5 end
       local p2 = u32(s, q + 1)
-      do return fault(14, q, format("Unable to read ID string for section %s", dec(p2))) end
+      do return fault(16, q, format("Unable to read ID string for section %s", dec(p2))) end
     until true
-    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:129)
+    -- QEMU_VM_EOF  (dissector/protocols/qemu_migration/stream_section.py:135)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2305,7 +2526,7 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 6
@@ -2330,7 +2551,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[13] = seen[13] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
@@ -2356,7 +2577,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[14] = seen[14] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       do local v = 3 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -2406,7 +2627,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and R.recovery == 0 then report(19, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
+      if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2432,7 +2653,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      report(20, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
+      report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
       seen[16] = seen[16] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RESUME") end
       state = 6
@@ -2481,7 +2702,7 @@ stream_main.states = {
           t:add(f.command_length, range(q + 3, 2))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
       seen[18] = seen[18] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -2509,7 +2730,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
         end
       end
-      report(35, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
+      report(37, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
       pass_over(q + 5, w3, f.command_data)
@@ -2535,18 +2756,18 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w2, 0)))
         end
       end
-      if not (w2 >= 1 and w2 <= 11) then report(29, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(30, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
-      if w2 == 3 then report(31, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
-      if w2 == 6 then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == 10 then report(33, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
+      if not (w2 >= 1 and w2 <= 11) then report(31, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if (w2 == 1 or w2 == 2 or w2 == 4 or w2 == 5 or w2 == 7 or w2 == 8 or w2 == 9 or w2 == 11) and w3 ~= (w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0) then report(32, format("%s received with bad length - expecting %s, got %s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""), dec(w2 == 1 and 0 or w2 == 2 and 4 or w2 == 4 and 0 or w2 == 5 and 0 or w2 == 7 and 4 or 0), dec(w3))) end
+      if w2 == 3 then report(33, format("CMD_POSTCOPY_ADVISE invalid length (%s)", dec(w3))) end
+      if w2 == 6 then report(34, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.command_data)
       state = 6
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:131)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:137)
     repeat
       if not (C.dialect > 1) then break end
       if q > m then return nil, 1 end
@@ -2555,33 +2776,33 @@ stream_main.states = {
       state = 20
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:132)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:138)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(34, q, format("Unknown savevm section type %s", dec(p1))) end
+      do return fault(36, q, format("Unknown savevm section type %s", dec(p1))) end
     until true
   end,
   -- next: A section is complete.
   [7] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:138)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:144)
     repeat
       if not (R.package == 1) then break end
       state = 6
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:139)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:145)
     state = 5
     return q
   end,
   -- package_rest: What stands behind POSTCOPY_RUN or EOF in a package is never read.
   [8] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:145)
-    return fault(36, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:151)
+    return fault(38, q, "octets behind POSTCOPY_RUN or EOF in a package: the destination ignores them")
   end,
   -- unpacked: Behind a package; what usually follows one has to report that it did not end as it should.
   [9] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:151)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:157)
     repeat
       if not (R.unfinished == 0) then break end
       if not (R.checkpoint == 1) then break end
@@ -2589,7 +2810,7 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:152)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:158)
     repeat
       if not (R.unfinished == 0) then break end
       R.package = 0 changed = true
@@ -2597,7 +2818,7 @@ stream_main.states = {
       state = 5
       do return q end
     until true
-    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:78)
+    -- QEMU_VM_SECTION_PART  (dissector/protocols/qemu_migration/stream_section.py:83)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2616,11 +2837,12 @@ stream_main.states = {
         end
       end
       if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
-      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if R.unfinished == 1 then report(39, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[7] = seen[7] + 1
       if infos < MAX_INFOS then inform(format("PART %s", text((recall(C.sections, w2) or "")))) end
       R.section = w2 changed = true
       R.section_name = (recall(C.sections, w2) or "") changed = true
+      R.layout = (recall(C.layouts, w2) or 0) changed = true
       R.iterating = 1 changed = true
       do local v = 1 if C.underway ~= v then C.underway, shared_changed = v, true end end
       R.unfinished = 0 changed = true
@@ -2652,8 +2874,8 @@ stream_main.states = {
           t:append_text(" " .. format("0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(39, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[12] = seen[12] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2687,8 +2909,8 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
-      if R.unfinished == 1 then report(37, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if R.unfinished == 1 then report(39, "no POSTCOPY_RUN or EOF was read in the package before this; without one the load fails: Input/output error") end
       seen[25] = seen[25] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       R.unfinished = 0 changed = true
@@ -2696,14 +2918,14 @@ stream_main.states = {
       state = 5
       do return q + 9 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:156)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:162)
     R.package = 0 changed = true
     R.unfinished = 0 changed = true
     R.iterating = 1 changed = true
     state = 5
     return q
   end,
-  -- body: The body of a section: RAM delimits itself, a device does not.  RAM is told by its look if START was missed.
+  -- body: The body of a section: RAM and a few devices delimit themselves.  RAM is told by its look without START.
   [10] = function(s, q, m)
     -- go on  (dissector/protocols/qemu_migration/stream_ram.py:222)
     repeat
@@ -2805,13 +3027,13 @@ stream_main.states = {
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:163)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:169)
     repeat
       if not (R.section_name == "ram") then break end
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:164)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:170)
     repeat
       if not (C.whole == 0) then break end
       if not (R.section_name == "") then break end
@@ -2854,31 +3076,73 @@ stream_main.states = {
       state = 17
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:169)
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 1) then break end
+      state = 27
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 2) then break end
+      state = 30
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 3) then break end
+      state = 32
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 4) then break end
+      state = 33
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 5) then break end
+      state = 34
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 6) then break end
+      state = 36
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/layouts.py:103)
+    repeat
+      if not (R.layout == 7) then break end
+      state = 40
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:176)
     repeat
       if not (C.footers == 2) then break end
       state = 12
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:170)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:177)
     state = 11
     return q
   end,
   -- device: A device, up to the footer of its section.
   [11] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:176)
-    R.body_at = spos + q - 1 changed = true state = 27
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:183)
+    R.body_at = spos + q - 1 changed = true state = 43
     return q
   end,
   -- bare_device: A device on a stream without footers, up to the next section.
   [12] = function(s, q, m)
-    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:182)
-    R.body_at = spos + q - 1 changed = true state = 28
+    -- Device state  (dissector/protocols/qemu_migration/stream_section.py:189)
+    R.body_at = spos + q - 1 changed = true state = 44
     return q
   end,
   -- footer: Behind a body; the first section whose end is known for sure tells whether there are footers.
   [13] = function(s, q, m)
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:188)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:195)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2895,13 +3159,13 @@ stream_main.states = {
           if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
-      if w2 ~= R.section then report(38, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
+      if w2 ~= R.section then report(40, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
       seen[28] = seen[28] + 1
       do local v = 1 if C.footers ~= v then C.footers, shared_changed = v, true end end
       state = 7
       do return q + 5 end
     until true
-    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:197)
+    -- QEMU_VM_SECTION_FOOTER  (dissector/protocols/qemu_migration/stream_section.py:204)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2923,25 +3187,25 @@ stream_main.states = {
       state = 7
       do return q + 5 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:205)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:212)
     repeat
       if not (C.footers == 1) then break end
-      do return fault(39, q, format("Missing section footer for %s", text(R.section_name))) end
+      do return fault(41, q, format("Missing section footer for %s", text(R.section_name))) end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:206)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:213)
     repeat
       if not (C.footers == 0) then break end
       do local v = 2 if C.footers ~= v then C.footers, shared_changed = v, true end end
       state = 7
       do return q end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:207)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:214)
     state = 7
     return q
   end,
   -- after_eof: Behind the last section.
   [14] = function(s, q, m)
-    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:215)
+    -- QEMU_VM_VMDESCRIPTION  (dissector/protocols/qemu_migration/stream_section.py:222)
     repeat
       if q > m then return nil, 1 end
       local w1 = byte(s, q)
@@ -2962,7 +3226,7 @@ stream_main.states = {
       state = 15
       do return q + 5 end
     until true
-    -- go on  (dissector/protocols/qemu_migration/stream_section.py:216)
+    -- go on  (dissector/protocols/qemu_migration/stream_section.py:223)
     repeat
       local c4 = true
       if R.checkpoint ~= 1 then
@@ -2982,28 +3246,28 @@ stream_main.states = {
       state = 15
       do return q end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:217)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:224)
     repeat
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
-      do return fault(40, q, format("Expected vmdescription section, but got %s", dec(p1))) end
+      do return fault(42, q, format("Expected vmdescription section, but got %s", dec(p1))) end
     until true
   end,
   -- colo: Behind the description: nothing, unless COLO is on; then checkpoints.
   [15] = function(s, q, m)
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:223)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:230)
     repeat
       if not (pref.colo == 2) then break end
-      do return fault(41, q, "octets behind the end of the migration") end
+      do return fault(43, q, "octets behind the end of the migration") end
     until true
-    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:224)
+    -- COLO VM state  (dissector/protocols/qemu_migration/stream_section.py:231)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
       if not (w1 == 4) then break end
       if q + 11 > m then return nil, 12 end
       local w2 = u64(s, q + 4)
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(30, q, 12, 0)
         if t then
@@ -3021,7 +3285,7 @@ stream_main.states = {
       state = 6
       do return q + 12 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:233)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:240)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -3039,7 +3303,7 @@ stream_main.states = {
       state = 5
       do return q + 4 end
     until true
-    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:240)
+    -- COLO message  (dissector/protocols/qemu_migration/stream_section.py:247)
     repeat
       if q + 3 > m then return nil, 4 end
       local w1 = u32(s, q)
@@ -3057,15 +3321,15 @@ stream_main.states = {
       state = 15
       do return q + 4 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:241)
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:248)
     repeat
       if not (R.checkpoint == 1 or pref.colo == 1) then break end
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
-      do return fault(42, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
+      do return fault(44, q, format("colo_receive_message: Invalid message %s", dec(p1))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_section.py:242)
-    return fault(41, q, "octets behind the end of the migration")
+    -- fault  (dissector/protocols/qemu_migration/stream_section.py:249)
+    return fault(43, q, "octets behind the end of the migration")
   end,
   -- discard: The ranges of POSTCOPY_RAM_DISCARD.
   [16] = function(s, q, m)
@@ -3083,8 +3347,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s+0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
-      if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(45, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
+      if w1 % C.page_size ~= 0 then report(46, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[32] = seen[32] + 1
       if infos < MAX_INFOS then inform(format("0x%s+0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 16
@@ -3201,7 +3465,7 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -3239,7 +3503,7 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 17
@@ -3285,8 +3549,8 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -3331,7 +3595,7 @@ stream_main.states = {
       local w1 = byte(s, q + 8)
       if q + 10 > m then return nil, 11 end
       local w2 = u16(s, q + 9)
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(36, q, 11, 0)
         if t then
@@ -3355,8 +3619,8 @@ stream_main.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
-      if w2 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
+      if w1 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
+      if w2 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w2
@@ -3383,7 +3647,7 @@ stream_main.states = {
       if q + end_encoding + 2 - 1 > m then return nil, end_encoding + 2 end
       local w4 = u16(s, q + end_encoding)
       local end_length = end_encoding + 2
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(36, q, end_length, 0)
         if t then
@@ -3410,9 +3674,9 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 1 then report(47, "Failed to load XBZRLE page - wrong compression!") end
-      if w4 > C.page_size then report(48, "Failed to load XBZRLE page - len overflow!") end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
+      if w4 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
       tally[3] = tally[3] + 1
       local inside = w4
@@ -3508,7 +3772,7 @@ stream_main.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[37] = seen[37] + 1
       tally[4] = tally[4] + 1
       pass_over(q + end_length, w4, f.ram_data)
@@ -3523,7 +3787,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < R.block_length) then break end
       if q + 11 > m then return nil, 12 end
       local p1 = u32(s, q + 8)
-      do return fault(49, q, format("Invalid compressed data length: %s", dec(p1))) end
+      do return fault(51, q, format("Invalid compressed data length: %s", dec(p1))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:154)
     repeat
@@ -3535,7 +3799,7 @@ stream_main.states = {
       if not (h0_4 * 4294967296.0 + h4_4 < (recall(C.lengths, p2) or 4503599627370496.0)) then break end
       if q + p1 + 9 + 4 - 1 > m then return nil, p1 + 9 + 4 end
       local p3 = u32(s, q + p1 + 9)
-      do return fault(49, q, format("Invalid compressed data length: %s", dec(p3))) end
+      do return fault(51, q, format("Invalid compressed data length: %s", dec(p3))) end
     until true
     -- RAM_SAVE_FLAG_MEM_SIZE  (dissector/protocols/qemu_migration/stream_ram.py:197)
     repeat
@@ -3631,15 +3895,15 @@ stream_main.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
       if not (R.block_length == 0) then break end
-      do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(52, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 64 or h4_4 % C.page_size == 256 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40 or h4_4 % C.page_size == 96 or h4_4 % C.page_size == 288) then break end
-      do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(53, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(54, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
   -- blocks: The list behind MEM_SIZE, until its total is used up.
   [18] = function(s, q, m)
@@ -3662,7 +3926,7 @@ stream_main.states = {
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
       if not (p1 == 0) then break end
-      do return fault(53, q, "Unknown ramblock \"\", cannot accept migration") end
+      do return fault(55, q, "Unknown ramblock \"\", cannot accept migration") end
     until true
     -- RAM block with address  (dissector/protocols/qemu_migration/stream_ram.py:275)
     repeat
@@ -3687,7 +3951,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[41] = seen[41] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
@@ -3726,7 +3990,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
         end
       end
-      if w3 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
+      if w3 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
       seen[42] = seen[42] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w3, 0))) end
       memorise(C.lengths, v_block, w3, 4096)
@@ -3757,7 +4021,7 @@ stream_main.states = {
           t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
         end
       end
-      if w2 > R.blocks_left then report(54, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
+      if w2 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
       seen[43] = seen[43] + 1
       if infos < MAX_INFOS then inform(format("%s 0x%s", text(v_block), hex(w2, 0))) end
       memorise(C.lengths, v_block, w2, 4096)
@@ -3811,7 +4075,7 @@ stream_main.states = {
           if bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > 0 then t:add(f.xbzrle_literals, range(q + end_nzrun_high, bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296)) end
         end
       end
-      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(55, "Failed to load XBZRLE page - decode error!") end
+      if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(57, "Failed to load XBZRLE page - decode error!") end
       seen[44] = seen[44] + 1
       R.unpacked = R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 changed = true
       state = 19
@@ -3841,7 +4105,7 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(16, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
+      if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
       seen[25] = seen[25] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
       state = 7
@@ -3865,7 +4129,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH")
         end
       end
-      if C.return_path == 1 then report(17, "CMD_OPEN_RETURN_PATH called when RP already open") end
+      if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
       seen[45] = seen[45] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_OPEN_RETURN_PATH") end
       do local v = 1 if C.return_path ~= v then C.return_path, shared_changed = v, true end end
@@ -3890,7 +4154,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[46] = seen[46] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_LISTEN") end
       do local v = 3 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -3916,7 +4180,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -3943,7 +4207,7 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 3) then report(18, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
       seen[47] = seen[47] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_RUN") end
       do local v = 4 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -3970,7 +4234,7 @@ stream_main.states = {
           t:append_text(", " .. format("command 0x%s", hex(p1, 0)))
         end
       end
-      report(35, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
+      report(37, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(p1, 0))) end
       pass_over(q + 5, w3, f.premerge_data)
@@ -3987,7 +4251,7 @@ stream_main.states = {
       if not (p2 == 4) then break end
       if q + 8 > m then return nil, 9 end
       local w4 = u32(s, q + 5)
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(49, q, 9, 0)
         if t then
@@ -3999,8 +4263,8 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4)))
         end
       end
-      if w4 > 0x1000000 then report(26, format("Unreasonably large packaged state: %s", dec(w4))) end
-      if w4 == 0 then report(28, "the package is empty: Input/output error (5)") end
+      if w4 > 0x1000000 then report(28, format("Unreasonably large packaged state: %s", dec(w4))) end
+      if w4 == 0 then report(30, "the package is empty: Input/output error (5)") end
       seen[49] = seen[49] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_PACKAGED %s B", dec(w4))) end
       local inside = w4
@@ -4033,8 +4297,8 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE")
         end
       end
-      if C.whole == 1 and not (C.postcopy == 0) then report(18, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(21, format("target page size %s is not one that a target has", dec(w5))) end
+      if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if not (w5 == 0x400 or w5 == 0x800 or w5 == 0x1000 or w5 == 0x2000 or w5 == 0x4000 or w5 == 0x8000 or w5 == 0x10000) then report(23, format("target page size %s is not one that a target has", dec(w5))) end
       seen[50] = seen[50] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_ADVISE") end
       do local v = 1 if C.postcopy ~= v then C.postcopy, shared_changed = v, true end end
@@ -4064,8 +4328,8 @@ stream_main.states = {
           t:append_text(", " .. "MIG_CMD_POSTCOPY_END")
         end
       end
-      if C.whole == 1 and C.postcopy == 0 then report(18, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w4 ~= 0 then report(56, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
+      if C.whole == 1 and C.postcopy == 0 then report(20, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w4 ~= 0 then report(58, format("CMD_POSTCOPY_END: error on source host (%s)", dec(w4))) end
       seen[51] = seen[51] + 1
       if infos < MAX_INFOS then inform("MIG_CMD_POSTCOPY_END") end
       state = 7
@@ -4089,7 +4353,7 @@ stream_main.states = {
       if q + 8 + p3 - 1 > m then return nil, 8 + p3 end
       local v_block = sub(s, q + 8, q + 8 + p3 - 1)
       local end_block = 8 + p3
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(52, q, end_block, 0)
         if t then
@@ -4104,9 +4368,9 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(27, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[52] = seen[52] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -4136,7 +4400,7 @@ stream_main.states = {
       if q + end_block + 1 - 1 > m then return nil, end_block + 1 end
       local w6 = byte(s, q + end_block)
       local end_nil = end_block + 1
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
         local t = open(53, q, end_nil, 0)
         if t then
@@ -4151,10 +4415,10 @@ stream_main.states = {
           t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
         end
       end
-      if C.whole == 1 and not (C.postcopy == 1) then report(18, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
-      if w5 ~= 0 then report(22, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
-      if w6 ~= 0 then report(23, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(25, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
+      if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
+      if w5 ~= 0 then report(24, format("CMD_POSTCOPY_RAM_DISCARD invalid version (%s)", dec(w5))) end
+      if w6 ~= 0 then report(25, format("CMD_POSTCOPY_RAM_DISCARD missing nil (%s)", dec(w6))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(27, format("ram_discard_range: Failed to find block '%s'", text(v_block))) end
       seen[53] = seen[53] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
       local inside = p2 - (p3 + 3) > 0 and p2 - (p3 + 3) or 0
@@ -4182,15 +4446,15 @@ stream_main.states = {
           t:append_text(", " .. format("command 0x%s", hex(w2, 0)))
         end
       end
-      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(29, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
-      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(32, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
-      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(30, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(30, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(30, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(30, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(30, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(30, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
-      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(30, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
+      if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(31, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
+      if w2 == (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(34, format("CMD_POSTCOPY_RAM_DISCARD invalid length (%s)", dec(w3))) end
+      if w2 == (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) then report(32, format("CMD_OPEN_RETURN_PATH received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) then report(32, format("CMD_PING received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) then report(32, format("CMD_POSTCOPY_PACKAGED received with bad length - expecting 4, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) then report(32, format("CMD_POSTCOPY_ADVISE received with bad length - expecting 16, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) then report(32, format("CMD_POSTCOPY_LISTEN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) then report(32, format("CMD_POSTCOPY_RUN received with bad length - expecting 0, got %s", dec(w3))) end
+      if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(32, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(w2, 0))) end
       pass_over(q + 5, w3, f.premerge_data)
@@ -4214,8 +4478,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(57, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(43, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(59, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 ~= 0 and w1 >= floor((recall(C.lengths, R.discarded) or -1) / C.page_size) + R.first_bit then report(45, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1 - R.first_bit), dec(w1 - R.first_bit + 31), dec((recall(C.lengths, R.discarded) or -1)))) end
       seen[54] = seen[54] + 1
       if infos < MAX_INFOS then inform(format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 21
@@ -4238,8 +4502,8 @@ stream_main.states = {
           t:append_text(", " .. format("0x%s-0x%s", hex(w1, 0), hex(w2, 0)))
         end
       end
-      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(43, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
-      if w1 % C.page_size ~= 0 then report(44, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
+      if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(45, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
+      if w1 % C.page_size ~= 0 then report(46, format("ram_block_discard_range: Unaligned start address: %s", hex(w1, 0))) end
       seen[55] = seen[55] + 1
       if infos < MAX_INFOS then inform(format("0x%s-0x%s", hex(w1, 0), hex(w2, 0))) end
       state = 22
@@ -4253,7 +4517,7 @@ stream_main.states = {
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
       if not (p1 > 1) then break end
-      do return fault(58, q, format("Migration mapped-ram capability version not supported (expected <= 1, got %s)", dec(p1))) end
+      do return fault(60, q, format("Migration mapped-ram capability version not supported (expected <= 1, got %s)", dec(p1))) end
     until true
     -- mapped-ram header  (dissector/protocols/qemu_migration/stream_mapped_ram.py:108)
     repeat
@@ -4280,8 +4544,8 @@ stream_main.states = {
           t:append_text(", " .. "not stored")
         end
       end
-      if not (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) or R.mapped_page_size ~= 0 and w6 ~= R.mapped_page_size then report(59, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(w6), dec(C.page_size))) end
-      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(60, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
+      if not (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) or R.mapped_page_size ~= 0 and w6 ~= R.mapped_page_size then report(61, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(w6), dec(C.page_size))) end
+      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(62, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
       seen[56] = seen[56] + 1
       if infos < MAX_INFOS then inform("not stored") end
       do local v = pref.page_size == 0 and (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) and w6 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
@@ -4316,10 +4580,10 @@ stream_main.states = {
           t:append_text(", " .. format("mapped-ram at 0x%s", hex(w8, 0)))
         end
       end
-      if not (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) or R.mapped_page_size ~= 0 and p4 ~= R.mapped_page_size then report(59, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(p4), dec(C.page_size))) end
-      if w8 % C.page_size ~= 0 then report(61, format("Error reading ramblock %s pages, region has bad alignment", text(R.mapped_block))) end
-      if w8 % 0x100000 ~= 0 then report(62, format("mapped-ram pages at 0x%s, which is no multiple of 0x100000", hex(w8, 0))) end
-      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(60, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
+      if not (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) or R.mapped_page_size ~= 0 and p4 ~= R.mapped_page_size then report(61, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(p4), dec(C.page_size))) end
+      if w8 % C.page_size ~= 0 then report(63, format("Error reading ramblock %s pages, region has bad alignment", text(R.mapped_block))) end
+      if w8 % 0x100000 ~= 0 then report(64, format("mapped-ram pages at 0x%s, which is no multiple of 0x100000", hex(w8, 0))) end
+      if R.ignore_shared == 1 and R.mapped_page_size == 0 then report(62, format("releases 9.0 to 10.2 cannot load this: they take the address for the header (Error reading ramblock %s pages, region has bad alignment)", text(R.mapped_block))) end
       seen[56] = seen[56] + 1
       if infos < MAX_INFOS then inform(format("mapped-ram at 0x%s", hex(w8, 0))) end
       do local v = pref.page_size == 0 and (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) and p4 or C.page_size if C.page_size ~= v then C.page_size, shared_changed = v, true end end
@@ -4338,7 +4602,7 @@ stream_main.states = {
       local p2 = u32(s, q + 24)
       local p3 = u32(s, q + 12)
       local p4 = u32(s, q + 16)
-      do return fault(63, q, format("mapped-ram pages at 0x%s are not behind their bitmap at 0x%s", hex(p2, 0, p1), hex(p4, 0, p3))) end
+      do return fault(65, q, format("mapped-ram pages at 0x%s are not behind their bitmap at 0x%s", hex(p2, 0, p1), hex(p4, 0, p3))) end
     until true
   end,
   -- mapped_bitmap: Which pages are stored.
@@ -4403,10 +4667,1799 @@ stream_main.states = {
     state = 18
     return q
   end,
+  -- dirty_bitmap: A dirty-bitmap section: chunks.
+  [27] = function(s, q, m)
+    if q > m then return nil, 1 end
+    local h0_1 = byte(s, q)
+    -- DIRTY_BITMAP_MIG_EXTRA_FLAGS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:161)
+    repeat
+      if not (h0_1 % 256 >= 128) then break end
+      if q + 1 > m then return nil, 2 end
+      local p1 = byte(s, q + 1)
+      if not (p1 % 256 >= 128) then break end
+      if q + 2 > m then return nil, 3 end
+      if want then
+        local t = open(60, q, 3, 0)
+        if t then
+          t:add(f.dirty_bitmap_extra_flags, range(q, 1))
+          t:add(f.dirty_bitmap_more_flags, range(q + 1, 2))
+        end
+      end
+      report(66, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
+      seen[60] = seen[60] + 1
+      state = 28
+      do return q + 3 end
+    until true
+    -- DIRTY_BITMAP_MIG_EXTRA_FLAGS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:167)
+    repeat
+      if not (h0_1 % 256 >= 128) then break end
+      if want then
+        local t = open(61, q, 1, 0)
+        if t then
+          t:add(f.dirty_bitmap_extra_flags, range(q, 1))
+        end
+      end
+      report(66, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
+      seen[61] = seen[61] + 1
+      state = 28
+      do return q + 1 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:124)
+    repeat
+      if not (h0_1 % 16 >= 8) then break end
+      if q + 1 > m then return nil, 2 end
+      local p1 = byte(s, q + 1)
+      if not (p1 == 0) then break end
+      do return fault(67, q, "Unable to read node alias string") end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:125)
+    repeat
+      if not (h0_1 % 8 >= 4) then break end
+      if q + 1 > m then return nil, 2 end
+      local p1 = byte(s, q + 1)
+      if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 end
+      local p2 = byte(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1))
+      if not (p2 == 0) then break end
+      do return fault(68, q, "Unable to read bitmap alias string") end
+    until true
+    -- DIRTY_BITMAP_MIG_FLAG_START  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:142)
+    repeat
+      if not (h0_1 % 32 >= 16) then break end
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if q + end_bitmap_alias + 4 - 1 > m then return nil, end_bitmap_alias + 4 end
+      local w3 = u32(s, q + end_bitmap_alias)
+      local end_granularity = end_bitmap_alias + 4
+      if q + end_granularity + 1 - 1 > m then return nil, end_granularity + 1 end
+      local w4 = byte(s, q + end_granularity)
+      local end_start_flags = end_granularity + 1
+      if want then
+        local t = open(62, q, end_start_flags, 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+          t:add(f.dirty_bitmap_granularity, range(q + end_bitmap_alias, 4))
+          do
+            local flags = t:add(f.dirty_bitmap_start_flags, range(q + end_granularity, 1))
+            flags:add(f.dirty_bitmap_start_flags_enabled, range(q + end_granularity, 1))
+            flags:add(f.dirty_bitmap_start_flags_persistent, range(q + end_granularity, 1))
+            flags:add(f.dirty_bitmap_start_flags_autoload, range(q + end_granularity, 1))
+          end
+          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+        end
+      end
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      if bit.band(w4, 248) % 4294967296 ~= 0 then report(70, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
+      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(71, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
+      seen[62] = seen[62] + 1
+      if infos < MAX_INFOS then inform(format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      R.started_node = h0_1 % 16 >= 8 and v_node_alias or C.node_alias changed = true
+      R.started_bitmap = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias changed = true
+      R.granularity = w3 changed = true
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_start_flags end
+    until true
+    -- DIRTY_BITMAP_MIG_FLAG_COMPLETE  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
+    repeat
+      if not (h0_1 % 64 >= 32) then break end
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if want then
+        local t = open(63, q, end_bitmap_alias, 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+        end
+      end
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      seen[63] = seen[63] + 1
+      if infos < MAX_INFOS then inform(format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_bitmap_alias end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:128)
+    repeat
+      if not (h0_1 % 128 >= 64) then break end
+      if not (h0_1 % 4 < 2) then break end
+      if q + 1 > m then return nil, 2 end
+      local p1 = byte(s, q + 1)
+      if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 end
+      local p2 = byte(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1))
+      if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 end
+      local p3 = u64(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12)
+      if not (p3 > 0x2800) then break end
+      do return fault(72, q, "Bitmap migration stream buffer allocation request is too large") end
+    until true
+    -- DIRTY_BITMAP_MIG_FLAG_BITS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
+    repeat
+      if not (h0_1 % 128 >= 64) then break end
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if q + end_bitmap_alias + 8 - 1 > m then return nil, end_bitmap_alias + 8 end
+      local w3 = u64(s, q + end_bitmap_alias)
+      local end_first_sector = end_bitmap_alias + 8
+      if q + end_first_sector + 4 - 1 > m then return nil, end_first_sector + 4 end
+      local w4 = u32(s, q + end_first_sector)
+      local end_sectors = end_first_sector + 4
+      local v_size, n_size = 0, 0
+      if h0_1 % 4 < 2 then
+        if q + end_sectors + 8 - 1 > m then return nil, end_sectors + 8 end
+        local w5 = u64(s, q + end_sectors)
+        v_size = w5
+        n_size = 8
+      end
+      local end_size = end_sectors + n_size
+      if want then
+        local t = open(64, q, end_size, h0_1 % 4 < 2 and v_size or 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+          t:add(f.dirty_bitmap_first_sector, range(q + end_bitmap_alias, 8))
+          t:add(f.dirty_bitmap_sectors, range(q + end_first_sector, 4))
+          if h0_1 % 4 < 2 then
+            if n_size > 0 then t:add(f.dirty_bitmap_size, range(q + end_sectors, n_size)) end
+          end
+          if h0_1 % 4 < 2 then
+            show_payload(t, f.dirty_bitmap_data, q + end_size, h0_1 % 4 < 2 and v_size or 0)
+          end
+          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+        end
+      end
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(73, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      seen[64] = seen[64] + 1
+      if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_size end
+    until true
+    -- DIRTY_BITMAP_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:130)
+    repeat
+      if not (h0_1 % 2 >= 1) then break end
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if want then
+        local t = open(65, q, end_bitmap_alias, 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+        end
+      end
+      seen[65] = seen[65] + 1
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_bitmap_alias end
+    until true
+    -- Dirty bitmap chunk  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:131)
+    repeat
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if want then
+        local t = open(66, q, end_bitmap_alias, 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+        end
+      end
+      seen[66] = seen[66] + 1
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_bitmap_alias end
+    until true
+  end,
+  -- dirty_bitmap_flags: A chunk behind octets of flags that do not count; the bit for more is without effect here.
+  [28] = function(s, q, m)
+    if q > m then return nil, 1 end
+    local h0_1 = byte(s, q)
+    -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:124)
+    repeat
+      if not (h0_1 % 16 >= 8) then break end
+      if q + 1 > m then return nil, 2 end
+      local p1 = byte(s, q + 1)
+      if not (p1 == 0) then break end
+      do return fault(67, q, "Unable to read node alias string") end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:125)
+    repeat
+      if not (h0_1 % 8 >= 4) then break end
+      if q + 1 > m then return nil, 2 end
+      local p1 = byte(s, q + 1)
+      if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 end
+      local p2 = byte(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1))
+      if not (p2 == 0) then break end
+      do return fault(68, q, "Unable to read bitmap alias string") end
+    until true
+    -- DIRTY_BITMAP_MIG_FLAG_START  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:142)
+    repeat
+      if not (h0_1 % 32 >= 16) then break end
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if q + end_bitmap_alias + 4 - 1 > m then return nil, end_bitmap_alias + 4 end
+      local w3 = u32(s, q + end_bitmap_alias)
+      local end_granularity = end_bitmap_alias + 4
+      if q + end_granularity + 1 - 1 > m then return nil, end_granularity + 1 end
+      local w4 = byte(s, q + end_granularity)
+      local end_start_flags = end_granularity + 1
+      if want then
+        local t = open(62, q, end_start_flags, 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+          t:add(f.dirty_bitmap_granularity, range(q + end_bitmap_alias, 4))
+          do
+            local flags = t:add(f.dirty_bitmap_start_flags, range(q + end_granularity, 1))
+            flags:add(f.dirty_bitmap_start_flags_enabled, range(q + end_granularity, 1))
+            flags:add(f.dirty_bitmap_start_flags_persistent, range(q + end_granularity, 1))
+            flags:add(f.dirty_bitmap_start_flags_autoload, range(q + end_granularity, 1))
+          end
+          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+        end
+      end
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      if bit.band(w4, 248) % 4294967296 ~= 0 then report(70, format("Unknown flags in migrated dirty bitmap header: %s", hex(w4, 0))) end
+      if not (w3 == 512 or w3 == 0x400 or w3 == 0x800 or w3 == 0x1000 or w3 == 0x2000 or w3 == 0x4000 or w3 == 0x8000 or w3 == 0x10000 or w3 == 0x20000 or w3 == 0x40000 or w3 == 0x80000 or w3 == 0x100000 or w3 == 0x200000 or w3 == 0x400000 or w3 == 0x800000 or w3 == 0x1000000 or w3 == 0x2000000 or w3 == 0x4000000 or w3 == 0x8000000 or w3 == 0x10000000 or w3 == 0x20000000 or w3 == 0x40000000 or w3 == 0x80000000) then report(71, format("granularity %s is no power of two of 512 or more: an assertion of QEMU's fails", dec(w3))) end
+      seen[62] = seen[62] + 1
+      if infos < MAX_INFOS then inform(format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      R.started_node = h0_1 % 16 >= 8 and v_node_alias or C.node_alias changed = true
+      R.started_bitmap = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias changed = true
+      R.granularity = w3 changed = true
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_start_flags end
+    until true
+    -- DIRTY_BITMAP_MIG_FLAG_COMPLETE  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
+    repeat
+      if not (h0_1 % 64 >= 32) then break end
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if want then
+        local t = open(63, q, end_bitmap_alias, 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+        end
+      end
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      seen[63] = seen[63] + 1
+      if infos < MAX_INFOS then inform(format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_bitmap_alias end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:128)
+    repeat
+      if not (h0_1 % 128 >= 64) then break end
+      if not (h0_1 % 4 < 2) then break end
+      if q + 1 > m then return nil, 2 end
+      local p1 = byte(s, q + 1)
+      if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + 1 end
+      local p2 = byte(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1))
+      if q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 - 1 > m then return nil, (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12 + 8 end
+      local p3 = u64(s, q + (h0_1 % 16 >= 8 and p1 + 2 or 1) + (h0_1 % 8 >= 4 and p2 + 1 or 0) + 12)
+      if not (p3 > 0x2800) then break end
+      do return fault(72, q, "Bitmap migration stream buffer allocation request is too large") end
+    until true
+    -- DIRTY_BITMAP_MIG_FLAG_BITS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:156)
+    repeat
+      if not (h0_1 % 128 >= 64) then break end
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if q + end_bitmap_alias + 8 - 1 > m then return nil, end_bitmap_alias + 8 end
+      local w3 = u64(s, q + end_bitmap_alias)
+      local end_first_sector = end_bitmap_alias + 8
+      if q + end_first_sector + 4 - 1 > m then return nil, end_first_sector + 4 end
+      local w4 = u32(s, q + end_first_sector)
+      local end_sectors = end_first_sector + 4
+      local v_size, n_size = 0, 0
+      if h0_1 % 4 < 2 then
+        if q + end_sectors + 8 - 1 > m then return nil, end_sectors + 8 end
+        local w5 = u64(s, q + end_sectors)
+        v_size = w5
+        n_size = 8
+      end
+      local end_size = end_sectors + n_size
+      if want then
+        local t = open(64, q, end_size, h0_1 % 4 < 2 and v_size or 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+          t:add(f.dirty_bitmap_first_sector, range(q + end_bitmap_alias, 8))
+          t:add(f.dirty_bitmap_sectors, range(q + end_first_sector, 4))
+          if h0_1 % 4 < 2 then
+            if n_size > 0 then t:add(f.dirty_bitmap_size, range(q + end_sectors, n_size)) end
+          end
+          if h0_1 % 4 < 2 then
+            show_payload(t, f.dirty_bitmap_data, q + end_size, h0_1 % 4 < 2 and v_size or 0)
+          end
+          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+        end
+      end
+      if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
+      if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(73, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      seen[64] = seen[64] + 1
+      if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
+      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_size end
+    until true
+    -- DIRTY_BITMAP_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:130)
+    repeat
+      if not (h0_1 % 2 >= 1) then break end
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if want then
+        local t = open(65, q, end_bitmap_alias, 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+        end
+      end
+      seen[65] = seen[65] + 1
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_bitmap_alias end
+    until true
+    -- Dirty bitmap chunk  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:131)
+    repeat
+      local v_node_length, n_node_length = 0, 0
+      if h0_1 % 16 >= 8 then
+        if q + 1 > m then return nil, 2 end
+        local w1 = byte(s, q + 1)
+        v_node_length = w1
+        n_node_length = 1
+      end
+      local end_node_length = 1 + n_node_length
+      local v_node_alias, n_node_alias = "", 0
+      if h0_1 % 16 >= 8 then
+        if q + end_node_length + v_node_length - 1 > m then return nil, end_node_length + v_node_length end
+        v_node_alias = sub(s, q + end_node_length, q + end_node_length + v_node_length - 1)
+        n_node_alias = v_node_length
+      end
+      local end_node_alias = end_node_length + n_node_alias
+      local v_bitmap_length, n_bitmap_length = 0, 0
+      if h0_1 % 8 >= 4 then
+        if q + end_node_alias + 1 - 1 > m then return nil, end_node_alias + 1 end
+        local w2 = byte(s, q + end_node_alias)
+        v_bitmap_length = w2
+        n_bitmap_length = 1
+      end
+      local end_bitmap_length = end_node_alias + n_bitmap_length
+      local v_bitmap_alias, n_bitmap_alias = "", 0
+      if h0_1 % 8 >= 4 then
+        if q + end_bitmap_length + v_bitmap_length - 1 > m then return nil, end_bitmap_length + v_bitmap_length end
+        v_bitmap_alias = sub(s, q + end_bitmap_length, q + end_bitmap_length + v_bitmap_length - 1)
+        n_bitmap_alias = v_bitmap_length
+      end
+      local end_bitmap_alias = end_bitmap_length + n_bitmap_alias
+      if want then
+        local t = open(66, q, end_bitmap_alias, 0)
+        if t then
+          do
+            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
+            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
+          end
+          if h0_1 % 16 >= 8 then
+            if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
+          end
+          if h0_1 % 8 >= 4 then
+            if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
+          end
+        end
+      end
+      seen[66] = seen[66] + 1
+      do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
+      R.eos = h0_1 % 2 changed = true
+      state = 29
+      do return q + end_bitmap_alias end
+    until true
+  end,
+  -- dirty_bitmap_next: A chunk is complete.
+  [29] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:180)
+    repeat
+      if not (R.eos ~= 0) then break end
+      state = 13
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_dirty_bitmap.py:181)
+    state = 27
+    return q
+  end,
+  -- block: A block section: records.
+  [30] = function(s, q, m)
+    if q + 7 > m then return nil, 8 end
+    local h6_2 = u16(s, q + 6)
+    local h4_4 = u32(s, q + 4)
+    local h0_4 = u32(s, q)
+    -- fault  (dissector/protocols/qemu_migration/stream_block.py:30)
+    repeat
+      if not (h6_2 % 512 % 2 >= 1) then break end
+      if q + 8 > m then return nil, 9 end
+      local p1 = byte(s, q + 8)
+      if not (p1 == 0) then break end
+      do return fault(74, q, "Error unknown block device ") end
+    until true
+    -- BLK_MIG_FLAG_ZERO_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:31)
+    repeat
+      if not (h6_2 % 512 % 2 >= 1) then break end
+      if not (h6_2 % 512 % 16 >= 8) then break end
+      local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % 512)
+      local v_flags = h4_4 % 512
+      if q + 8 > m then return nil, 9 end
+      local w1 = byte(s, q + 8)
+      if q + 9 + w1 - 1 > m then return nil, 9 + w1 end
+      local v_device = sub(s, q + 9, q + 9 + w1 - 1)
+      local end_device = 9 + w1
+      if want then
+        local t = open(67, q, end_device, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
+          do
+            local flags = t:add(f.block_flags, range(q + 4, 4), v_flags)
+            flags:add(f.block_flags_device_block, range(q + 7, 1))
+            flags:add(f.block_flags_eos, range(q + 7, 1))
+            flags:add(f.block_flags_progress, range(q + 7, 1))
+            flags:add(f.block_flags_zero_block, range(q + 7, 1))
+          end
+          t:add(f.block_device_length, range(q + 8, 1))
+          if w1 > 0 then t:add(f.block_device, range(q + 9, w1)) end
+          t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0)))
+        end
+      end
+      seen[67] = seen[67] + 1
+      if infos < MAX_INFOS then inform(format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
+      R.eos = v_flags % 4 - v_flags % 2 changed = true
+      state = 31
+      do return q + end_device end
+    until true
+    -- BLK_MIG_FLAG_DEVICE_BLOCK  (dissector/protocols/qemu_migration/stream_block.py:32)
+    repeat
+      if not (h6_2 % 512 % 2 >= 1) then break end
+      local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % 512)
+      local v_flags = h4_4 % 512
+      if q + 8 > m then return nil, 9 end
+      local w1 = byte(s, q + 8)
+      if q + 9 + w1 - 1 > m then return nil, 9 + w1 end
+      local v_device = sub(s, q + 9, q + 9 + w1 - 1)
+      local end_device = 9 + w1
+      if want then
+        local t = open(68, q, end_device, 0x100000)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
+          do
+            local flags = t:add(f.block_flags, range(q + 4, 4), v_flags)
+            flags:add(f.block_flags_device_block, range(q + 7, 1))
+            flags:add(f.block_flags_eos, range(q + 7, 1))
+            flags:add(f.block_flags_progress, range(q + 7, 1))
+            flags:add(f.block_flags_zero_block, range(q + 7, 1))
+          end
+          t:add(f.block_device_length, range(q + 8, 1))
+          if w1 > 0 then t:add(f.block_device, range(q + 9, w1)) end
+          show_payload(t, f.block_data, q + end_device, 0x100000)
+          t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0)))
+        end
+      end
+      seen[68] = seen[68] + 1
+      if infos < MAX_INFOS then inform(format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
+      pass_over(q + end_device, 0x100000, f.block_data)
+      R.eos = v_flags % 4 - v_flags % 2 changed = true
+      state = 31
+      do return q + end_device end
+    until true
+    -- BLK_MIG_FLAG_PROGRESS  (dissector/protocols/qemu_migration/stream_block.py:33)
+    repeat
+      if not (h6_2 % 512 % 8 >= 4) then break end
+      local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % 512)
+      local v_flags = h4_4 % 512
+      if want then
+        local t = open(69, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.block_progress_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
+          do
+            local flags = t:add(f.block_flags, range(q + 4, 4), v_flags)
+            flags:add(f.block_flags_device_block, range(q + 7, 1))
+            flags:add(f.block_flags_eos, range(q + 7, 1))
+            flags:add(f.block_flags_progress, range(q + 7, 1))
+            flags:add(f.block_flags_zero_block, range(q + 7, 1))
+          end
+          t:add(f.block_progress, wide(floor(v_addr / 512))):set_generated()
+        end
+      end
+      seen[69] = seen[69] + 1
+      R.eos = v_flags % 4 - v_flags % 2 changed = true
+      state = 31
+      do return q + 8 end
+    until true
+    -- BLK_MIG_FLAG_EOS  (dissector/protocols/qemu_migration/stream_block.py:39)
+    repeat
+      if not (h6_2 % 512 % 4 >= 2) then break end
+      local v_flags = h4_4 % 512
+      if want then
+        local t = open(70, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
+          do
+            local flags = t:add(f.block_flags, range(q + 4, 4), v_flags)
+            flags:add(f.block_flags_device_block, range(q + 7, 1))
+            flags:add(f.block_flags_eos, range(q + 7, 1))
+            flags:add(f.block_flags_progress, range(q + 7, 1))
+            flags:add(f.block_flags_zero_block, range(q + 7, 1))
+          end
+        end
+      end
+      seen[70] = seen[70] + 1
+      R.eos = v_flags % 4 - v_flags % 2 changed = true
+      state = 31
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_block.py:40)
+    return fault(75, q, format("Unknown block migration flags: 0x%s", hex(h6_2 % 512, 0)))
+  end,
+  -- block_next: A record is complete.
+  [31] = function(s, q, m)
+    -- go on  (dissector/protocols/qemu_migration/stream_block.py:46)
+    repeat
+      if not (R.eos ~= 0) then break end
+      state = 13
+      do return q end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_block.py:47)
+    state = 30
+    return q
+  end,
+  -- skeys: The storage keys of an s390x guest.
+  [32] = function(s, q, m)
+    if q + 7 > m then return nil, 8 end
+    local h4_4 = u32(s, q + 4)
+    local h0_4 = u32(s, q)
+    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:31)
+    repeat
+      if not (h4_4 % C.page_size == 2) then break end
+      if q + 11 > m then return nil, 12 end
+      local p1 = u32(s, q + 8)
+      if not (p1 >= 0x100000) then break end
+      do return fault(76, q, "S390_SET_KEYS error -22") end
+    until true
+    -- S390_SKEYS_SAVE_FLAG_SKEYS  (dissector/protocols/qemu_migration/stream_s390.py:32)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 2) then break end
+      local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % C.page_size)
+      if q + 15 > m then return nil, 16 end
+      local w1 = u64(s, q + 8)
+      if want then
+        local t = open(71, q, 16, w1)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.skeys_flags, range(q + 4, 4), 2)
+            flags:add(f.skeys_flags_eos, range(q + 7, 1))
+            flags:add(f.skeys_flags_skeys, range(q + 7, 1))
+            flags:add(f.skeys_flags_error, range(q + 7, 1))
+          end
+          t:add(f.skeys_count, range(q + 8, 8))
+          show_payload(t, f.skeys_keys, q + 16, w1)
+          t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1)))
+        end
+      end
+      seen[71] = seen[71] + 1
+      if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
+      pass_over(q + 16, w1, f.skeys_keys)
+      state = 32
+      do return q + 16 end
+    until true
+    -- S390_SKEYS_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:33)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 1) then break end
+      if want then
+        local t = open(72, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.skeys_flags, range(q + 4, 4), 1)
+            flags:add(f.skeys_flags_eos, range(q + 7, 1))
+            flags:add(f.skeys_flags_skeys, range(q + 7, 1))
+            flags:add(f.skeys_flags_error, range(q + 7, 1))
+          end
+        end
+      end
+      seen[72] = seen[72] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- S390_SKEYS_SAVE_FLAG_ERROR  (dissector/protocols/qemu_migration/stream_s390.py:34)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 4) then break end
+      if want then
+        local t = open(73, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.skeys_flags, range(q + 4, 4), 4)
+            flags:add(f.skeys_flags_eos, range(q + 7, 1))
+            flags:add(f.skeys_flags_skeys, range(q + 7, 1))
+            flags:add(f.skeys_flags_error, range(q + 7, 1))
+          end
+        end
+      end
+      report(77, "Storage key data is incomplete")
+      seen[73] = seen[73] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:35)
+    return fault(78, q, format("Unexpected storage key flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
+  end,
+  -- stattrib: The storage attributes of an s390x guest.
+  [33] = function(s, q, m)
+    if q + 7 > m then return nil, 8 end
+    local h4_4 = u32(s, q + 4)
+    local h0_4 = u32(s, q)
+    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:41)
+    repeat
+      if not (h4_4 % C.page_size == 2) then break end
+      if q + 11 > m then return nil, 12 end
+      local p1 = u32(s, q + 8)
+      if not (p1 >= 0x100000) then break end
+      do return fault(79, q, "cmma_load could not allocate memory") end
+    until true
+    -- STATTR_FLAG_MORE  (dissector/protocols/qemu_migration/stream_s390.py:42)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 2) then break end
+      local v_addr = h0_4 * 4294967296.0 + (h4_4 - h4_4 % C.page_size)
+      if q + 15 > m then return nil, 16 end
+      local w1 = u64(s, q + 8)
+      if want then
+        local t = open(74, q, 16, w1)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.stattrib_flags, range(q + 4, 4), 2)
+            flags:add(f.stattrib_flags_eos, range(q + 7, 1))
+            flags:add(f.stattrib_flags_more, range(q + 7, 1))
+            flags:add(f.stattrib_flags_error, range(q + 7, 1))
+            flags:add(f.stattrib_flags_done, range(q + 7, 1))
+          end
+          t:add(f.stattrib_count, range(q + 8, 8))
+          show_payload(t, f.stattrib_values, q + 16, w1)
+          t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1)))
+        end
+      end
+      seen[74] = seen[74] + 1
+      if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
+      pass_over(q + 16, w1, f.stattrib_values)
+      state = 33
+      do return q + 16 end
+    until true
+    -- STATTR_FLAG_EOS  (dissector/protocols/qemu_migration/stream_s390.py:43)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 1) then break end
+      if want then
+        local t = open(75, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.stattrib_flags, range(q + 4, 4), 1)
+            flags:add(f.stattrib_flags_eos, range(q + 7, 1))
+            flags:add(f.stattrib_flags_more, range(q + 7, 1))
+            flags:add(f.stattrib_flags_error, range(q + 7, 1))
+            flags:add(f.stattrib_flags_done, range(q + 7, 1))
+          end
+        end
+      end
+      seen[75] = seen[75] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- STATTR_FLAG_DONE  (dissector/protocols/qemu_migration/stream_s390.py:44)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 8) then break end
+      if want then
+        local t = open(76, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.stattrib_flags, range(q + 4, 4), 8)
+            flags:add(f.stattrib_flags_eos, range(q + 7, 1))
+            flags:add(f.stattrib_flags_more, range(q + 7, 1))
+            flags:add(f.stattrib_flags_error, range(q + 7, 1))
+            flags:add(f.stattrib_flags_done, range(q + 7, 1))
+          end
+        end
+      end
+      seen[76] = seen[76] + 1
+      state = 33
+      do return q + 8 end
+    until true
+    -- STATTR_FLAG_ERROR  (dissector/protocols/qemu_migration/stream_s390.py:45)
+    repeat
+      local v_flags = h4_4 % C.page_size
+      if not (v_flags == 4) then break end
+      if want then
+        local t = open(77, q, 8, 0)
+        if t then
+          local low = u32(s, q + 4)
+          t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
+          do
+            local flags = t:add(f.stattrib_flags, range(q + 4, 4), 4)
+            flags:add(f.stattrib_flags_eos, range(q + 7, 1))
+            flags:add(f.stattrib_flags_more, range(q + 7, 1))
+            flags:add(f.stattrib_flags_error, range(q + 7, 1))
+            flags:add(f.stattrib_flags_done, range(q + 7, 1))
+          end
+        end
+      end
+      report(80, "Storage attributes data is incomplete")
+      seen[77] = seen[77] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_s390.py:46)
+    return fault(81, q, format("Unexpected storage attribute flag data: 0x%s", hex(h4_4 % C.page_size, 0)))
+  end,
+  -- htab: The hash page table of a pseries guest.
+  [34] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- Hash page table entries  (dissector/protocols/qemu_migration/stream_htab.py:34)
+    repeat
+      if not (h0_4 == 0) then break end
+      if want then
+        local t = open(78, q, 4, 0)
+        if t then
+          t:add(f.htab_section_hdr, range(q, 4))
+        end
+      end
+      seen[78] = seen[78] + 1
+      state = 35
+      do return q + 4 end
+    until true
+    -- Hash page table  (dissector/protocols/qemu_migration/stream_htab.py:35)
+    if want then
+      local t = open(79, q, 4, 0)
+      if t then
+        t:add(f.htab_shift, range(q, 4))
+        t:append_text(", " .. format("htab_shift %s", dec(h0_4)))
+      end
+    end
+    if not (h0_4 == 0xffffffff or h0_4 == 18 or h0_4 == 19 or h0_4 == 20 or h0_4 == 21 or h0_4 == 22 or h0_4 == 23 or h0_4 == 24 or h0_4 == 25 or h0_4 == 26 or h0_4 == 27 or h0_4 == 28 or h0_4 == 29 or h0_4 == 30 or h0_4 == 31 or h0_4 == 32 or h0_4 == 33 or h0_4 == 34 or h0_4 == 35 or h0_4 == 36 or h0_4 == 37 or h0_4 == 38 or h0_4 == 39 or h0_4 == 40 or h0_4 == 41 or h0_4 == 42 or h0_4 == 43 or h0_4 == 44 or h0_4 == 45 or h0_4 == 46) then report(82, format("a hash page table of 1 << %s octets: no machine has one", dec(h0_4))) end
+    seen[79] = seen[79] + 1
+    if infos < MAX_INFOS then inform(format("htab_shift %s", dec(h0_4))) end
+    do local v = h0_4 if C.htab_shift ~= v then C.htab_shift, shared_changed = v, true end end
+    state = 13
+    return q + 4
+  end,
+  -- htab_groups: Entries of the hash page table, in groups.
+  [35] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- Hash page table end  (dissector/protocols/qemu_migration/stream_htab.py:47)
+    repeat
+      if not (h0_4 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0) then break end
+      if want then
+        local t = open(80, q, 8, 0)
+        if t then
+          t:add(f.htab_end, range(q, 8))
+        end
+      end
+      seen[80] = seen[80] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- Hash page table group  (dissector/protocols/qemu_migration/stream_htab.py:48)
+    repeat
+      if q + 5 > m then return nil, 6 end
+      local w1 = u16(s, q + 4)
+      if q + 7 > m then return nil, 8 end
+      local w2 = u16(s, q + 6)
+      if want then
+        local t = open(81, q, 8, w1 * 16)
+        if t then
+          t:add(f.htab_index, range(q, 4))
+          t:add(f.htab_n_valid, range(q + 4, 2))
+          t:add(f.htab_n_invalid, range(q + 6, 2))
+          show_payload(t, f.htab_entries, q + 8, w1 * 16)
+          t:append_text(", " .. format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2)))
+        end
+      end
+      if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(83, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
+      seen[81] = seen[81] + 1
+      if infos < MAX_INFOS then inform(format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2))) end
+      pass_over(q + 8, w1 * 16, f.htab_entries)
+      state = 35
+      do return q + 8 end
+    until true
+  end,
+  -- vfio: The section of a VFIO device: records.
+  [36] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:65)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100004) then break end
+      if q + 11 > m then return nil, 12 end
+      local p2 = u32(s, q + 8)
+      if not (p2 >= 0x100000) then break end
+      if q + 15 > m then return nil, 16 end
+      local p3 = u32(s, q + 12)
+      do return fault(84, q, format("0x%s%s octets of device state: more than there can be", hex(p2, 0), hex(p3, 8))) end
+    until true
+    -- VFIO_MIG_FLAG_DEV_DATA_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:66)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100004) then break end
+      if q + 15 > m then return nil, 16 end
+      local w3 = u64(s, q + 8)
+      if want then
+        local t = open(82, q, 16, w3)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+          t:add(f.vfio_size, range(q + 8, 8))
+          show_payload(t, f.vfio_data, q + 16, w3)
+          t:append_text(", " .. format("data %s B", dec(w3)))
+        end
+      end
+      seen[82] = seen[82] + 1
+      if infos < MAX_INFOS then inform(format("data %s B", dec(w3))) end
+      pass_over(q + 16, w3, f.vfio_data)
+      state = 36
+      do return q + 16 end
+    until true
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100001) then break end
+      if want then
+        local t = open(83, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[83] = seen[83] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- VFIO_MIG_FLAG_DEV_INIT_DATA_SENT  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100005) then break end
+      if want then
+        local t = open(84, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[84] = seen[84] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- VFIO_MIG_FLAG_DEV_SETUP_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100003) then break end
+      if want then
+        local t = open(85, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[85] = seen[85] + 1
+      state = 37
+      do return q + 8 end
+    until true
+    -- VFIO_MIG_FLAG_DEV_CONFIG_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100002) then break end
+      if want then
+        local t = open(86, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[86] = seen[86] + 1
+      state = 38
+      do return q + 8 end
+    until true
+    -- VFIO_MIG_FLAG_DEV_CONFIG_LOAD_READY  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100006) then break end
+      if want then
+        local t = open(87, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[87] = seen[87] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if not (h0_4 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(85, q, format("Unknown tag 0x%s", hex(p1, 0))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(85, q, format("Unknown tag 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+    until true
+  end,
+  -- vfio_setup: Behind DEV_SETUP_STATE.
+  [37] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100001) then break end
+      if want then
+        local t = open(83, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[83] = seen[83] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if not (h0_4 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(86, q, format("SETUP STATE: EOS not found 0x%s", hex(p1, 0))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(86, q, format("SETUP STATE: EOS not found 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+    until true
+  end,
+  -- vfio_config: Behind DEV_CONFIG_STATE: up to END_OF_STATE.
+  [38] = function(s, q, m)
+    -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:85)
+    R.body_at = spos + q - 1 changed = true state = 45
+    return q
+  end,
+  -- vfio_config_end: Behind the configuration.
+  [39] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100001) then break end
+      if want then
+        local t = open(83, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[83] = seen[83] + 1
+      state = 13
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if not (h0_4 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(87, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(87, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+    until true
+  end,
+  -- slirp: The state of libslirp: sockets, then the rest.
+  [40] = function(s, q, m)
+    if q > m then return nil, 1 end
+    local h0_1 = byte(s, q)
+    -- slirp  (dissector/protocols/qemu_migration/stream_slirp.py:36)
+    repeat
+      if not (h0_1 == 0) then break end
+      if q + 2 > m then return nil, 3 end
+      if want then
+        local t = open(89, q, 3, 0)
+        if t then
+          t:add(f.slirp_follows, range(q, 1))
+          t:add(f.slirp_ip_id, range(q + 1, 2))
+        end
+      end
+      seen[89] = seen[89] + 1
+      R.slirp_left = 16 changed = true
+      state = 42
+      do return q + 3 end
+    until true
+    -- slirp-socket  (dissector/protocols/qemu_migration/stream_slirp.py:37)
+    repeat
+      if q + 4 > m then return nil, 5 end
+      if q + 6 > m then return nil, 7 end
+      local w2 = u16(s, q + 5)
+      local v_fhost_addr, n_fhost_addr = "", 0
+      if w2 == 2 then
+        if q + 10 > m then return nil, 11 end
+        v_fhost_addr = sub(s, q + 7, q + 7 + 4 - 1)
+        n_fhost_addr = 4
+      end
+      local end_fhost_addr = 7 + n_fhost_addr
+      local v_fhost_port, n_fhost_port = 0, 0
+      if w2 == 2 then
+        if q + end_fhost_addr + 2 - 1 > m then return nil, end_fhost_addr + 2 end
+        local w3 = u16(s, q + end_fhost_addr)
+        v_fhost_port = w3
+        n_fhost_port = 2
+      end
+      local end_fhost_port = end_fhost_addr + n_fhost_port
+      if q + end_fhost_port + 2 - 1 > m then return nil, end_fhost_port + 2 end
+      local w4 = u16(s, q + end_fhost_port)
+      local end_lhost_family = end_fhost_port + 2
+      local v_lhost_addr, n_lhost_addr = "", 0
+      if w4 == 2 then
+        if q + end_lhost_family + 4 - 1 > m then return nil, end_lhost_family + 4 end
+        v_lhost_addr = sub(s, q + end_lhost_family, q + end_lhost_family + 4 - 1)
+        n_lhost_addr = 4
+      end
+      local end_lhost_addr = end_lhost_family + n_lhost_addr
+      local v_lhost_port, n_lhost_port = 0, 0
+      if w4 == 2 then
+        if q + end_lhost_addr + 2 - 1 > m then return nil, end_lhost_addr + 2 end
+        local w5 = u16(s, q + end_lhost_addr)
+        v_lhost_port = w5
+        n_lhost_port = 2
+      end
+      local end_lhost_port = end_lhost_addr + n_lhost_port
+      if q + end_lhost_port + 1 - 1 > m then return nil, end_lhost_port + 1 end
+      local end_so_iptos = end_lhost_port + 1
+      if q + end_so_iptos + 1 - 1 > m then return nil, end_so_iptos + 1 end
+      local end_so_emu = end_so_iptos + 1
+      if q + end_so_emu + 1 - 1 > m then return nil, end_so_emu + 1 end
+      local end_so_type = end_so_emu + 1
+      if q + end_so_type + 4 - 1 > m then return nil, end_so_type + 4 end
+      local end_so_state = end_so_type + 4
+      if want then
+        local t = open(90, q, end_so_state, 0)
+        if t then
+          t:add(f.slirp_follows, range(q, 1))
+          t:add(f.slirp_so_urgc, range(q + 1, 4))
+          t:add(f.slirp_fhost_family, range(q + 5, 2))
+          if w2 == 2 then
+            if n_fhost_addr > 0 then t:add(f.slirp_fhost_addr, range(q + 7, n_fhost_addr)) end
+          end
+          if w2 == 2 then
+            if n_fhost_port > 0 then t:add(f.slirp_fhost_port, range(q + end_fhost_addr, n_fhost_port)) end
+          end
+          t:add(f.slirp_lhost_family, range(q + end_fhost_port, 2))
+          if w4 == 2 then
+            if n_lhost_addr > 0 then t:add(f.slirp_lhost_addr, range(q + end_lhost_family, n_lhost_addr)) end
+          end
+          if w4 == 2 then
+            if n_lhost_port > 0 then t:add(f.slirp_lhost_port, range(q + end_lhost_addr, n_lhost_port)) end
+          end
+          t:add(f.slirp_so_iptos, range(q + end_lhost_port, 1))
+          t:add(f.slirp_so_emu, range(q + end_so_iptos, 1))
+          t:add(f.slirp_so_type, range(q + end_so_emu, 1))
+          t:add(f.slirp_so_state, range(q + end_so_type, 4))
+        end
+      end
+      if not (w2 == 2 or w2 == 10 or w2 == 23 or w2 == 28) then report(88, format("invalid ss_family type %s", hex(w2, 0))) end
+      if not (w4 == 2 or w4 == 10 or w4 == 23 or w4 == 28) then report(88, format("invalid ss_family type %s", hex(w4, 0))) end
+      seen[90] = seen[90] + 1
+      R.slirp_left = 2 changed = true
+      state = 41
+      do return q + end_so_state end
+    until true
+  end,
+  -- slirp_buffers: The buffers of a socket, and its TCP control block.
+  [41] = function(s, q, m)
+    -- slirp-sbuf  (dissector/protocols/qemu_migration/stream_slirp.py:43)
+    repeat
+      if not (R.slirp_left > 0) then break end
+      if q + 3 > m then return nil, 4 end
+      if q + 7 > m then return nil, 8 end
+      local w2 = u32(s, q + 4)
+      if q + 11 > m then return nil, 12 end
+      local w3 = u32(s, q + 8)
+      if q + 15 > m then return nil, 16 end
+      local w4 = u32(s, q + 12)
+      if want then
+        local t = open(91, q, 16, w2)
+        if t then
+          t:add(f.slirp_sb_cc, range(q, 4))
+          t:add(f.slirp_sb_datalen, range(q + 4, 4))
+          t:add(f.slirp_woff, range(q + 8, 4))
+          t:add(f.slirp_roff, range(q + 12, 4))
+          show_payload(t, f.slirp_sb_data, q + 16, w2)
+        end
+      end
+      if w3 >= w2 or w4 >= w2 then report(89, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
+      seen[91] = seen[91] + 1
+      pass_over(q + 16, w2, f.slirp_sb_data)
+      R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
+      state = 41
+      do return q + 16 end
+    until true
+    -- slirp-tcp  (dissector/protocols/qemu_migration/stream_slirp.py:44)
+    repeat
+      if q + 1 > m then return nil, 2 end
+      if q + 3 > m then return nil, 4 end
+      if q + 5 > m then return nil, 6 end
+      if q + 7 > m then return nil, 8 end
+      if q + 9 > m then return nil, 10 end
+      if q + 11 > m then return nil, 12 end
+      if q + 13 > m then return nil, 14 end
+      if q + 15 > m then return nil, 16 end
+      if q + 17 > m then return nil, 18 end
+      if q + 18 > m then return nil, 19 end
+      if q + 20 > m then return nil, 21 end
+      if q + 24 > m then return nil, 25 end
+      if q + 28 > m then return nil, 29 end
+      if q + 32 > m then return nil, 33 end
+      if q + 36 > m then return nil, 37 end
+      if q + 40 > m then return nil, 41 end
+      if q + 44 > m then return nil, 45 end
+      if q + 48 > m then return nil, 49 end
+      if q + 52 > m then return nil, 53 end
+      if q + 56 > m then return nil, 57 end
+      if q + 60 > m then return nil, 61 end
+      if q + 64 > m then return nil, 65 end
+      if q + 68 > m then return nil, 69 end
+      if q + 72 > m then return nil, 73 end
+      if q + 76 > m then return nil, 77 end
+      if q + 80 > m then return nil, 81 end
+      if q + 82 > m then return nil, 83 end
+      if q + 84 > m then return nil, 85 end
+      if q + 88 > m then return nil, 89 end
+      if q + 90 > m then return nil, 91 end
+      if q + 92 > m then return nil, 93 end
+      if q + 94 > m then return nil, 95 end
+      if q + 98 > m then return nil, 99 end
+      if q + 99 > m then return nil, 100 end
+      if q + 100 > m then return nil, 101 end
+      if q + 102 > m then return nil, 103 end
+      if q + 103 > m then return nil, 104 end
+      if q + 104 > m then return nil, 105 end
+      if q + 105 > m then return nil, 106 end
+      if q + 106 > m then return nil, 107 end
+      if q + 110 > m then return nil, 111 end
+      if q + 114 > m then return nil, 115 end
+      if q + 118 > m then return nil, 119 end
+      if want then
+        local t = open(92, q, 119, 0)
+        if t then
+          t:add(f.slirp_t_state, range(q, 2))
+          t:add(f.slirp_t_timer0, range(q + 2, 2))
+          t:add(f.slirp_t_timer1, range(q + 4, 2))
+          t:add(f.slirp_t_timer2, range(q + 6, 2))
+          t:add(f.slirp_t_timer3, range(q + 8, 2))
+          t:add(f.slirp_t_rxtshift, range(q + 10, 2))
+          t:add(f.slirp_t_rxtcur, range(q + 12, 2))
+          t:add(f.slirp_t_dupacks, range(q + 14, 2))
+          t:add(f.slirp_t_maxseg, range(q + 16, 2))
+          t:add(f.slirp_t_force, range(q + 18, 1))
+          t:add(f.slirp_t_flags, range(q + 19, 2))
+          t:add(f.slirp_snd_una, range(q + 21, 4))
+          t:add(f.slirp_snd_nxt, range(q + 25, 4))
+          t:add(f.slirp_snd_up, range(q + 29, 4))
+          t:add(f.slirp_snd_wl1, range(q + 33, 4))
+          t:add(f.slirp_snd_wl2, range(q + 37, 4))
+          t:add(f.slirp_iss, range(q + 41, 4))
+          t:add(f.slirp_snd_wnd, range(q + 45, 4))
+          t:add(f.slirp_rcv_wnd, range(q + 49, 4))
+          t:add(f.slirp_rcv_nxt, range(q + 53, 4))
+          t:add(f.slirp_rcv_up, range(q + 57, 4))
+          t:add(f.slirp_irs, range(q + 61, 4))
+          t:add(f.slirp_rcv_adv, range(q + 65, 4))
+          t:add(f.slirp_snd_max, range(q + 69, 4))
+          t:add(f.slirp_snd_cwnd, range(q + 73, 4))
+          t:add(f.slirp_snd_ssthresh, range(q + 77, 4))
+          t:add(f.slirp_t_idle, range(q + 81, 2))
+          t:add(f.slirp_t_rtt, range(q + 83, 2))
+          t:add(f.slirp_t_rtseq, range(q + 85, 4))
+          t:add(f.slirp_t_srtt, range(q + 89, 2))
+          t:add(f.slirp_t_rttvar, range(q + 91, 2))
+          t:add(f.slirp_t_rttmin, range(q + 93, 2))
+          t:add(f.slirp_max_sndwnd, range(q + 95, 4))
+          t:add(f.slirp_t_oobflags, range(q + 99, 1))
+          t:add(f.slirp_t_iobc, range(q + 100, 1))
+          t:add(f.slirp_t_softerror, range(q + 101, 2))
+          t:add(f.slirp_snd_scale, range(q + 103, 1))
+          t:add(f.slirp_rcv_scale, range(q + 104, 1))
+          t:add(f.slirp_request_r_scale, range(q + 105, 1))
+          t:add(f.slirp_requested_s_scale, range(q + 106, 1))
+          t:add(f.slirp_ts_recent, range(q + 107, 4))
+          t:add(f.slirp_ts_recent_age, range(q + 111, 4))
+          t:add(f.slirp_last_ack_sent, range(q + 115, 4))
+        end
+      end
+      seen[92] = seen[92] + 1
+      state = 40
+      do return q + 119 end
+    until true
+  end,
+  -- slirp_bootp: Leases.
+  [42] = function(s, q, m)
+    -- slirp_bootpclient  (dissector/protocols/qemu_migration/stream_slirp.py:50)
+    repeat
+      if not (R.slirp_left > 0) then break end
+      if q + 1 > m then return nil, 2 end
+      if q + 7 > m then return nil, 8 end
+      if want then
+        local t = open(93, q, 8, 0)
+        if t then
+          t:add(f.slirp_allocated, range(q, 2))
+          t:add(f.slirp_macaddr, range(q + 2, 6))
+        end
+      end
+      seen[93] = seen[93] + 1
+      R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
+      state = 42
+      do return q + 8 end
+    until true
+    -- go on  (dissector/protocols/qemu_migration/stream_slirp.py:51)
+    state = 13
+    return q
+  end,
 }
 
 stream_main.bodies = {
-  [27] = function(q, n)
+  [43] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(26, q, n)
@@ -4419,7 +6472,7 @@ stream_main.bodies = {
     end
     state = 13
   end,
-  [28] = function(q, n)
+  [44] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(27, q, n)
@@ -4432,9 +6485,20 @@ stream_main.bodies = {
     end
     state = 7
   end,
+  [45] = function(q, n)
+    if n > 0 then
+      if want then
+        local t = open_body(88, q, n)
+        if t then
+        end
+      end
+      seen[88] = seen[88] + 1
+    end
+    state = 39
+  end,
 }
 stream_main.scans = {
-  [27] = {
+  [43] = {
     offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -4458,7 +6522,7 @@ stream_main.scans = {
             if q + p4 + 11 + 4 - 1 > m then return nil, p4 + 11 + 4 end
             local p6 = u32(s, q + p4 + 11)
             local c10 = false
-            if p6 < 0x10000 then
+            if p6 < 0xffffffff then
               if q + p4 + 15 + 4 - 1 > m then return nil, p4 + 15 + 4 end
               local p7 = u32(s, q + p4 + 15)
               local c9 = false
@@ -4553,7 +6617,7 @@ stream_main.scans = {
       return true
     end,
   },
-  [28] = {
+  [44] = {
     offset = 0, octets = "[\000\001\002\003\004\008\006\007]", window = 512,
     accept = function(s, q, m)
       if q > m then return nil, 1 end
@@ -4666,6 +6730,255 @@ stream_main.scans = {
       return true
     end,
   },
+  [45] = {
+    offset = 0, octets = "[\255]", window = 520,
+    accept = function(s, q, m)
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0xffffffff) then return false end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 0xef100001) then return false end
+      local c40 = false
+      if C.footers ~= 2 then
+        if q + 8 > m then return nil, 9 end
+        local p3 = byte(s, q + 8)
+        local c39 = false
+        if p3 == 126 then
+          if q + 12 > m then return nil, 13 end
+          local p4 = u32(s, q + 9)
+          local c38 = false
+          if p4 == R.section then
+            if q + 13 > m then return nil, 14 end
+            local p5 = byte(s, q + 13)
+            local c15 = false
+            if p5 == 4 or p5 == 1 and R.package == 0 then
+              if q + 18 > m then return nil, 19 end
+              local p6 = byte(s, q + 18)
+              local c14 = false
+              if p6 > 0 then
+                if q + 19 + p6 - 1 > m then return nil, 19 + p6 end
+                local p7 = sub(s, q + 19, q + 19 + p6 - 1)
+                local c13 = false
+                if printable(p7) then
+                  if q + p6 + 19 + 4 - 1 > m then return nil, p6 + 19 + 4 end
+                  local p8 = u32(s, q + p6 + 19)
+                  local c12 = false
+                  if p8 < 0xffffffff then
+                    if q + p6 + 23 + 4 - 1 > m then return nil, p6 + 23 + 4 end
+                    local p9 = u32(s, q + p6 + 23)
+                    local c11 = false
+                    if p9 < 256 then
+                      local p10 = u32(s, q + 14)
+                      c11 = (recall(C.sections, p10) or "") == "" or (recall(C.sections, p10) or "") == p7
+                    end
+                    c12 = c11
+                  end
+                  c13 = c12
+                end
+                c14 = c13
+              end
+              c15 = c14
+            end
+            local c37 = true
+            if not c15 then
+              local c19 = false
+              if p5 == 8 then
+                if q + 17 > m then return nil, 18 end
+                local p16 = u32(s, q + 14)
+                local c18 = true
+                if not (p16 == 0x10000 or p16 == 0x20004 or p16 == 0x40000 or p16 == 0x50000 or p16 == 0x70004 or p16 == 0x80000 or p16 == 0x90000 or p16 == 0xb0000 or p16 == 0x30000 or p16 == 0x30010) then
+                  local p17 = u16(s, q + 14)
+                  c18 = p17 == 6 or p17 == 10
+                end
+                c19 = c18
+              end
+              local c36 = true
+              if not c19 then
+                local c22 = false
+                if p5 == 2 or p5 == 3 then
+                  local c21 = false
+                  if R.package == 0 then
+                    if q + 17 > m then return nil, 18 end
+                    local p20 = u32(s, q + 14)
+                    c21 = (recall(C.sections, p20) or "") ~= ""
+                  end
+                  c22 = c21
+                end
+                local c35 = true
+                if not c22 then
+                  local c29 = false
+                  if p5 == 0 then
+                    local c28 = false
+                    if R.package == 0 then
+                      local c27 = true
+                      if R.checkpoint ~= 1 then
+                        local c26 = true
+                        if C.postcopy ~= 4 then
+                          if q + 14 > m then return nil, 15 end
+                          local p23 = byte(s, q + 14)
+                          local c25 = false
+                          if p23 == 6 then
+                            if q + 19 > m then return nil, 20 end
+                            local p24 = byte(s, q + 19)
+                            c25 = p24 == 123
+                          end
+                          c26 = c25
+                        end
+                        c27 = c26
+                      end
+                      c28 = c27
+                    end
+                    c29 = c28
+                  end
+                  local c34 = true
+                  if not c29 then
+                    local c33 = true
+                    if not (p5 == 0 and R.package == 1 and R.checkpoint == 1) then
+                      local c32 = false
+                      if C.dialect > 1 then
+                        local c31 = false
+                        if p5 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                          if q + 17 > m then return nil, 18 end
+                          local p30 = u32(s, q + 14)
+                          c31 = p30 == 0x10000 or p30 == 0x20004 or p30 == 0x30004 or p30 == 0x140010 or p30 == 0x150000 or p30 == 0x160000 or p30 == 0x170000 or p30 == 0x170001 or p30 == 0x180001
+                        end
+                        c32 = c31
+                      end
+                      c33 = c32
+                    end
+                    c34 = c33
+                  end
+                  c35 = c34
+                end
+                c36 = c35
+              end
+              c37 = c36
+            end
+            c38 = c37
+          end
+          c39 = c38
+        end
+        c40 = c39
+      end
+      local c75 = true
+      if not c40 then
+        local c74 = false
+        if C.footers ~= 1 then
+          if q + 8 > m then return nil, 9 end
+          local p41 = byte(s, q + 8)
+          local c51 = false
+          if p41 == 4 or p41 == 1 and R.package == 0 then
+            if q + 13 > m then return nil, 14 end
+            local p42 = byte(s, q + 13)
+            local c50 = false
+            if p42 > 0 then
+              if q + 14 + p42 - 1 > m then return nil, 14 + p42 end
+              local p43 = sub(s, q + 14, q + 14 + p42 - 1)
+              local c49 = false
+              if printable(p43) then
+                if q + p42 + 14 + 4 - 1 > m then return nil, p42 + 14 + 4 end
+                local p44 = u32(s, q + p42 + 14)
+                local c48 = false
+                if p44 < 0x10000 then
+                  if q + p42 + 18 + 4 - 1 > m then return nil, p42 + 18 + 4 end
+                  local p45 = u32(s, q + p42 + 18)
+                  local c47 = false
+                  if p45 < 256 then
+                    local p46 = u32(s, q + 9)
+                    c47 = (recall(C.sections, p46) or "") == "" or (recall(C.sections, p46) or "") == p43
+                  end
+                  c48 = c47
+                end
+                c49 = c48
+              end
+              c50 = c49
+            end
+            c51 = c50
+          end
+          local c73 = true
+          if not c51 then
+            local c55 = false
+            if p41 == 8 then
+              if q + 12 > m then return nil, 13 end
+              local p52 = u32(s, q + 9)
+              local c54 = true
+              if not (p52 == 0x10000 or p52 == 0x20004 or p52 == 0x40000 or p52 == 0x50000 or p52 == 0x70004 or p52 == 0x80000 or p52 == 0x90000 or p52 == 0xb0000 or p52 == 0x30000 or p52 == 0x30010) then
+                local p53 = u16(s, q + 9)
+                c54 = p53 == 6 or p53 == 10
+              end
+              c55 = c54
+            end
+            local c72 = true
+            if not c55 then
+              local c58 = false
+              if p41 == 2 or p41 == 3 then
+                local c57 = false
+                if R.package == 0 then
+                  if q + 12 > m then return nil, 13 end
+                  local p56 = u32(s, q + 9)
+                  c57 = (recall(C.sections, p56) or "") ~= ""
+                end
+                c58 = c57
+              end
+              local c71 = true
+              if not c58 then
+                local c65 = false
+                if p41 == 0 then
+                  local c64 = false
+                  if R.package == 0 then
+                    local c63 = true
+                    if R.checkpoint ~= 1 then
+                      local c62 = true
+                      if C.postcopy ~= 4 then
+                        if q + 9 > m then return nil, 10 end
+                        local p59 = byte(s, q + 9)
+                        local c61 = false
+                        if p59 == 6 then
+                          if q + 14 > m then return nil, 15 end
+                          local p60 = byte(s, q + 14)
+                          c61 = p60 == 123
+                        end
+                        c62 = c61
+                      end
+                      c63 = c62
+                    end
+                    c64 = c63
+                  end
+                  c65 = c64
+                end
+                local c70 = true
+                if not c65 then
+                  local c69 = true
+                  if not (p41 == 0 and R.package == 1 and R.checkpoint == 1) then
+                    local c68 = false
+                    if C.dialect > 1 then
+                      local c67 = false
+                      if p41 == (C.dialect == 2 and 7 or C.dialect == 3 and 7 or C.dialect == 4 and 6 or 0) then
+                        if q + 12 > m then return nil, 13 end
+                        local p66 = u32(s, q + 9)
+                        c67 = p66 == 0x10000 or p66 == 0x20004 or p66 == 0x30004 or p66 == 0x140010 or p66 == 0x150000 or p66 == 0x160000 or p66 == 0x170000 or p66 == 0x170001 or p66 == 0x180001
+                      end
+                      c68 = c67
+                    end
+                    c69 = c68
+                  end
+                  c70 = c69
+                end
+                c71 = c70
+              end
+              c72 = c71
+            end
+            c73 = c72
+          end
+          c74 = c73
+        end
+        c75 = c74
+      end
+      if not (c75) then return false end
+      return true
+    end,
+  },
 }
 stream_main.resync = {
   {
@@ -4693,7 +7006,7 @@ stream_main.resync = {
               if q + p4 + 11 + 4 - 1 > m then return nil, p4 + 11 + 4 end
               local p6 = u32(s, q + p4 + 11)
               local c10 = false
-              if p6 < 0x10000 then
+              if p6 < 0xffffffff then
                 if q + p4 + 15 + 4 - 1 > m then return nil, p4 + 15 + 4 end
                 local p7 = u32(s, q + p4 + 15)
                 local c9 = false
@@ -4805,7 +7118,7 @@ stream_main.resync = {
                 if q + p38 + 11 + 4 - 1 > m then return nil, p38 + 11 + 4 end
                 local p40 = u32(s, q + p38 + 11)
                 local c44 = false
-                if p40 < 0x10000 then
+                if p40 < 0xffffffff then
                   if q + p38 + 15 + 4 - 1 > m then return nil, p38 + 15 + 4 end
                   local p41 = u32(s, q + p38 + 15)
                   local c43 = false
@@ -4833,6 +7146,8 @@ stream_main.resync = {
       R.package = 0 changed = true
       R.unfinished = 0 changed = true
       R.section = 4294967296.0 changed = true
+      do local v = "" if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = "" if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
       R.block = "" changed = true
       R.block_length = 4503599627370496.0 changed = true
       R.section_name = "" changed = true
@@ -4868,6 +7183,8 @@ stream_main.resync = {
       R.package = 0 changed = true
       R.unfinished = 0 changed = true
       R.section = 4294967296.0 changed = true
+      do local v = "" if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
+      do local v = "" if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
       R.block = "" changed = true
       R.block_length = 4503599627370496.0 changed = true
       R.section_name = "ram" changed = true
@@ -4965,7 +7282,7 @@ stream_return_path.states = {
       if q + 15 > m then return nil, 16 end
       local w4 = u32(s, q + 12)
       if want then
-        local t = open(60, q, 16, 0)
+        local t = open(94, q, 16, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -4975,11 +7292,11 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(64, "MIG_RP_MSG_REQ_PAGES has no previous block") end
-      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(65, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(66, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(67, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[60] = seen[60] + 1
+      if C.whole == 1 and R.block == "" then report(90, "MIG_RP_MSG_REQ_PAGES has no previous block") end
+      if bit.bor(w3, w4) % 4294967296 % C.page_size ~= 0 then report(91, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w3, 0), dec(w4))) end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(92, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(93, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[94] = seen[94] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w3, 0))) end
       state = 1
@@ -5003,7 +7320,7 @@ stream_return_path.states = {
       local v_block = sub(s, q + 17, q + 17 + p3 - 1)
       local end_block = 17 + p3
       if want then
-        local t = open(61, q, end_block, 0)
+        local t = open(95, q, end_block, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5014,10 +7331,10 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(65, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(66, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(67, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[61] = seen[61] + 1
+      if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(91, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(92, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(93, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[95] = seen[95] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
@@ -5054,7 +7371,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(62, q, 8, 0)
+        local t = open(96, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5062,8 +7379,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("0x%s", hex(w3, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[62] = seen[62] + 1
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[96] = seen[96] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_PONG 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 8 end
@@ -5079,7 +7396,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(63, q, 8, 0)
+        local t = open(97, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5087,9 +7404,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w3)))
         end
       end
-      if w3 ~= 0 then report(69, format("Sibling indicated error %s", dec(w3))) end
-      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[63] = seen[63] + 1
+      if w3 ~= 0 then report(95, format("Sibling indicated error %s", dec(w3))) end
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[97] = seen[97] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_SHUT %s", dec(w3))) end
       R.shut = 1 changed = true
       state = 1
@@ -5114,7 +7431,7 @@ stream_return_path.states = {
       local w4 = u64(s, q + end_block)
       local end_size = end_block + 8
       if want then
-        local t = open(64, q, end_size, w4)
+        local t = open(98, q, end_size, w4)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5125,9 +7442,9 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", text(v_block)))
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(70, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(71, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
-      seen[64] = seen[64] + 1
+      if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(96, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(97, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
+      seen[98] = seen[98] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
       pass_over(q + end_size, w4, f.rp_bitmap)
       R.bitmap_block = v_block changed = true
@@ -5145,7 +7462,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w3 = u32(s, q + 4)
       if want then
-        local t = open(65, q, 8, 0)
+        local t = open(99, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5153,8 +7470,8 @@ stream_return_path.states = {
           t:append_text(" " .. format("%s", dec(w3)))
         end
       end
-      if w3 ~= 1 then report(72, format("illegal resume_ack value %s", dec(w3))) end
-      seen[65] = seen[65] + 1
+      if w3 ~= 1 then report(98, format("illegal resume_ack value %s", dec(w3))) end
+      seen[99] = seen[99] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RESUME_ACK %s", dec(w3))) end
       state = 1
       do return q + 8 end
@@ -5168,14 +7485,14 @@ stream_return_path.states = {
       local w2 = u16(s, q + 2)
       if not (w2 == 0) then break end
       if want then
-        local t = open(66, q, 4, 0)
+        local t = open(100, q, 4, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[66] = seen[66] + 1
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[100] = seen[100] + 1
       if infos < MAX_INFOS then inform("MIG_RP_MSG_SWITCHOVER_ACK") end
       state = 1
       do return q + 4 end
@@ -5192,7 +7509,7 @@ stream_return_path.states = {
       if q + 16 > m then return nil, 17 end
       local p3 = byte(s, q + 16)
       if want then
-        local t = open(67, q, 4, p2)
+        local t = open(101, q, 4, p2)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5200,8 +7517,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      if p2 <= 512 then report(73, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
-      seen[67] = seen[67] + 1
+      if p2 <= 512 then report(99, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p2, f.rp_data)
       state = 1
@@ -5214,7 +7531,7 @@ stream_return_path.states = {
       if q + 3 > m then return nil, 4 end
       local w2 = u16(s, q + 2)
       if want then
-        local t = open(67, q, 4, w2)
+        local t = open(101, q, 4, w2)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5222,12 +7539,12 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(w1, 4)))
         end
       end
-      if not (w1 >= 1 and w1 <= 7) then report(74, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
-      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(75, format("Received '%s' message (0x%s) withincorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
-      if (w1 == 3 or w1 == 5) and w2 > 512 then report(76, format("Received '%s' message (0x%s) withincorrect length %s expecting 18446744073709551615", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
-      if w1 == 3 and w2 <= 512 then report(73, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
-      if w1 == 5 and w2 <= 512 then report(77, "MIG_RP_MSG_RECV_BITMAP missing block name") end
-      seen[67] = seen[67] + 1
+      if not (w1 >= 1 and w1 <= 7) then report(100, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
+      if (w1 == 1 or w1 == 2 or w1 == 4 or w1 == 6 or w1 == 7) and w2 ~= (w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0) then report(101, format("Received '%s' message (0x%s) withincorrect length %s expecting %s", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2), dec(w1 == 1 and 4 or w1 == 2 and 4 or w1 == 4 and 12 or w1 == 6 and 4 or 0))) end
+      if (w1 == 3 or w1 == 5) and w2 > 512 then report(102, format("Received '%s' message (0x%s) withincorrect length %s expecting 18446744073709551615", text(w1 == 1 and "SHUT" or w1 == 2 and "PONG" or w1 == 3 and "REQ_PAGES_ID" or w1 == 4 and "REQ_PAGES" or w1 == 5 and "RECV_BITMAP" or w1 == 6 and "RESUME_ACK" or w1 == 7 and "SWITCHOVER_ACK" or ""), hex(w1, 4), dec(w2))) end
+      if w1 == 3 and w2 <= 512 then report(99, format("Req_Page_id with length %s expecting %s", dec(w2), dec(13))) end
+      if w1 == 5 and w2 <= 512 then report(103, "MIG_RP_MSG_RECV_BITMAP missing block name") end
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(w1, 4))) end
       pass_over(q + 4, w2, f.rp_data)
       state = 1
@@ -5243,13 +7560,13 @@ stream_return_path.states = {
       local p2 = u32(s, q)
       local p3 = u32(s, q + 4)
       if want then
-        local t = open(68, q, 8, 0)
+        local t = open(102, q, 8, 0)
         if t then
           t:add(f.rp_bitmap_end, range(q, 8))
         end
       end
-      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(78, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
-      seen[68] = seen[68] + 1
+      if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(104, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
+      seen[102] = seen[102] + 1
       state = 1
       do return q + 8 end
     until true
@@ -5291,7 +7608,7 @@ stream_return_path.states = {
       end
       local end_block = end_block_length + n_block
       if want then
-        local t = open(69, q, end_block, 0)
+        local t = open(103, q, end_block, 0)
         if t then
           t:add(f.premerge_rp_type, range(q, 2))
           t:add(f.premerge_rp_length, range(q + 2, 2))
@@ -5312,10 +7629,10 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0)))
         end
       end
-      if C.whole == 1 and v_block == "" then report(64, "ram_save_queue_pages no previous block") end
-      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(66, format("ram_save_queue_pages no block '%s'", text(v_block))) end
-      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(67, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
-      seen[69] = seen[69] + 1
+      if C.whole == 1 and v_block == "" then report(90, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(92, format("ram_save_queue_pages no block '%s'", text(v_block))) end
+      if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(93, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
+      seen[103] = seen[103] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
@@ -5354,7 +7671,7 @@ stream_return_path.states = {
       end
       local end_block = end_block_length + n_block
       if want then
-        local t = open(69, q, end_block, 0)
+        local t = open(103, q, end_block, 0)
         if t then
           t:add(f.premerge_rp_type, range(q, 2))
           t:add(f.premerge_rp_length, range(q + 2, 2))
@@ -5376,10 +7693,10 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0)))
         end
       end
-      if C.whole == 1 and R.block == "" then report(64, "ram_save_queue_pages no previous block") end
-      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(66, format("ram_save_queue_pages no block '%s'", text(R.block))) end
-      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(67, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
-      seen[69] = seen[69] + 1
+      if C.whole == 1 and R.block == "" then report(90, "ram_save_queue_pages no previous block") end
+      if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(92, format("ram_save_queue_pages no block '%s'", text(R.block))) end
+      if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(93, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
+      seen[103] = seen[103] + 1
       tally[5] = tally[5] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
       state = 3
@@ -5394,7 +7711,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(62, q, 8, 0)
+        local t = open(96, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5403,8 +7720,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0)))
         end
       end
-      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[62] = seen[62] + 1
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[96] = seen[96] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0))) end
       state = 3
       do return q + 8 end
@@ -5418,7 +7735,7 @@ stream_return_path.states = {
       if q + 7 > m then return nil, 8 end
       local w2 = u32(s, q + 4)
       if want then
-        local t = open(63, q, 8, 0)
+        local t = open(97, q, 8, 0)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5427,9 +7744,9 @@ stream_return_path.states = {
           t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2)))
         end
       end
-      if w2 ~= 0 then report(69, format("Sibling indicated error %s", dec(w2))) end
-      if C.whole == 1 and C.return_path == 0 then report(68, "a message before MIG_CMD_OPEN_RETURN_PATH") end
-      seen[63] = seen[63] + 1
+      if w2 ~= 0 then report(95, format("Sibling indicated error %s", dec(w2))) end
+      if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
+      seen[97] = seen[97] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_SHUT %s", dec(w2))) end
       R.shut = 1 changed = true
       state = 3
@@ -5449,7 +7766,7 @@ stream_return_path.states = {
       if q + 20 > m then return nil, 21 end
       local p3 = byte(s, q + 20)
       if want then
-        local t = open(67, q, 4, p1)
+        local t = open(101, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5458,8 +7775,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      report(73, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
-      seen[67] = seen[67] + 1
+      report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
       state = 3
@@ -5477,7 +7794,7 @@ stream_return_path.states = {
       local p2 = byte(s, q + 19)
       if not (p2 % 2 < 1) then break end
       if want then
-        local t = open(67, q, 4, p1)
+        local t = open(101, q, 4, p1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5486,8 +7803,8 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(3, 4)))
         end
       end
-      report(73, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
-      seen[67] = seen[67] + 1
+      report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
       pass_over(q + 4, p1, f.rp_data)
       state = 3
@@ -5498,7 +7815,7 @@ stream_return_path.states = {
       if q + 3 > m then return nil, 4 end
       local w1 = u16(s, q + 2)
       if want then
-        local t = open(67, q, 4, w1)
+        local t = open(101, q, 4, w1)
         if t then
           t:add(f.rp_type, range(q, 2))
           t:add(f.rp_length, range(q + 2, 2))
@@ -5507,11 +7824,11 @@ stream_return_path.states = {
           t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
         end
       end
-      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(74, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
-      if h0_2 == 1 or h0_2 == 2 then report(75, format("RP: Received command 0x%s withincorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 > 272 then report(73, format("RP: Received command 0x%s withincorrect length %s expecting 272", hex(h0_2, 4), dec(w1))) end
-      if h0_2 == 3 and w1 < 16 then report(73, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
-      seen[67] = seen[67] + 1
+      if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(100, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
+      if h0_2 == 1 or h0_2 == 2 then report(101, format("RP: Received command 0x%s withincorrect length %s expecting 4", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 > 272 then report(99, format("RP: Received command 0x%s withincorrect length %s expecting 272", hex(h0_2, 4), dec(w1))) end
+      if h0_2 == 3 and w1 < 16 then report(99, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
+      seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
       pass_over(q + 4, w1, f.rp_data)
       state = 3
@@ -5640,17 +7957,22 @@ function stream_return_path.tally() return "" end
 ----------------------------------------------------------------------------------------------------
 
 local stream_multifd = {
-  name = "multifd", last = 4,
-  scalars = { "normal_pages", "normal_left", "zero_left", "unused", "packet_size", "method", "begun", "data_seen" },
+  name = "multifd", last = 9,
+  scalars = { "normal_pages", "normal_left", "zero_left", "block_length", "unused", "packet_size", "method", "begun", "lengths_left", "compressed", "state_left", "state_config", "data_seen" },
   registers = {
     body_at = 0,
     normal_pages = 0,
     normal_left = 0,
     zero_left = 0,
+    block_length = 0,
     unused = 0,
     packet_size = 0,
     method = 0,
     begun = 0,
+    lengths_left = 0,
+    compressed = 0,
+    state_left = 0,
+    state_config = 0,
     data_seen = 0,
   },
 }
@@ -5661,7 +7983,7 @@ stream_multifd.states = {
   [1] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:94)
+    -- MultiFD initial packet  (dissector/protocols/qemu_migration/stream_multifd.py:140)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 7 > m then return nil, 8 end
@@ -5671,7 +7993,7 @@ stream_multifd.states = {
       local w2 = byte(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if want then
-        local t = open(70, q, 64, 0)
+        local t = open(104, q, 64, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -5681,21 +8003,21 @@ stream_multifd.states = {
           t:append_text(", " .. format("channel %s", dec(w2)))
         end
       end
-      if w1 ~= 1 then report(79, format("multifd: received packet version %s, expected 1", dec(w1))) end
-      seen[70] = seen[70] + 1
+      if w1 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w1))) end
+      seen[104] = seen[104] + 1
       if infos < MAX_INFOS then inform(format("channel %s", dec(w2))) end
       memorise(C.channel_ids, w2, 1, 256)
       state = 2
       do return q + 64 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:102)
-    return fault(80, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:148)
+    return fault(106, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0)))
   end,
   -- packet: Between packets.
   [2] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
     local h0_4 = u32(s, q)
-    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:108)
+    -- MultiFD device state packet  (dissector/protocols/qemu_migration/stream_multifd.py:154)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 11 > m then return nil, 12 end
@@ -5703,12 +8025,14 @@ stream_multifd.states = {
       if not (p1 % 128 >= 64) then break end
       local w2 = u32(s, q + 4)
       if q + 267 > m then return nil, 268 end
+      local v_idstr = sub(s, q + 12, q + 12 + 256 - 1)
       if q + 271 > m then return nil, 272 end
       local w3 = u32(s, q + 268)
       if q + 275 > m then return nil, 276 end
       local w4 = u32(s, q + 272)
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(71, q, 276, w4)
+        local t = open(105, q, 276, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -5725,19 +8049,21 @@ stream_multifd.states = {
           t:add(f.section_name, range(q + 12, 256))
           t:add(f.section_instance, range(q + 268, 4))
           t:add(f.multifd_next_packet_size, range(q + 272, 4))
-          show_payload(t, f.multifd_data, q + 276, w4)
           t:append_text(", " .. format("device state %s", dec(w3)))
         end
       end
-      if w2 ~= 1 then report(79, format("multifd: received packet version %s, expected 1", dec(w2))) end
-      if w4 == 0 then report(81, "multifd: received empty device state packet") end
-      seen[71] = seen[71] + 1
+      if w2 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w2))) end
+      if C.whole == 1 and (recall(C.devices, until_nul(v_idstr)) or 0) == 0 then report(107, format("Unknown idstr %s or instance id %s for load state buffer", text(until_nul(v_idstr)), dec(w3))) end
+      if w4 == 0 then report(108, "multifd: received empty device state packet") end
+      seen[105] = seen[105] + 1
       if infos < MAX_INFOS then inform(format("device state %s", dec(w3))) end
-      pass_over(q + 276, w4, f.multifd_data)
-      state = 2
+      local inside = w4
+      R.state_left = w4 changed = true
+      enter(q + 276, inside, 2, "MultiFD device state packet")
+      state = 6
       do return q + 276 end
     until true
-    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:115)
+    -- MultiFD packet  (dissector/protocols/qemu_migration/stream_multifd.py:165)
     repeat
       if not (h0_4 == 0x11223344) then break end
       if q + 19 > m then return nil, 20 end
@@ -5753,9 +8079,10 @@ stream_multifd.states = {
       local w7 = u64(s, q + 24)
       if q + 63 > m then return nil, 64 end
       if q + 319 > m then return nil, 320 end
-      if too_deep(4) then return fault(101, q, format(finding_text.depth, 4)) end
+      local v_ramblock = sub(s, q + 64, q + 64 + 256 - 1)
+      if too_deep(4) then return fault(136, q, format(finding_text.depth, 4)) end
       if want then
-        local t = open(72, q, 320, 0)
+        local t = open(106, q, 320, 0)
         if t then
           t:add(f.multifd_magic, range(q, 4))
           t:add(f.multifd_version, range(q + 4, 4))
@@ -5779,14 +8106,16 @@ stream_multifd.states = {
           t:append_text(" " .. format("%s", dec(w7)))
         end
       end
-      if w4 ~= 1 then report(79, format("multifd: received packet version %s, expected 1", dec(w4))) end
-      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(82, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
-      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(83, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
-      seen[72] = seen[72] + 1
+      if w4 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w4))) end
+      if not (p2 == 0 or p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) then report(109, format("multifd: received packet with %s pages, expected %s", dec(p2), dec(floor(0x80000 / C.page_size)))) end
+      if C.listed == 1 and p1 + p3 > 0 and (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) == 4503599627370496.0 then report(110, format("multifd: unknown ram block %s", text(until_nul(v_ramblock)))) end
+      if R.data_seen == 1 and p1 > 0 and bit.band(w5, 62) % 4294967296 ~= R.method then report(111, format("multifd: flags received %s flags expected %s", hex(bit.band(w5, 62) % 4294967296, 0), hex(R.method, 0))) end
+      seen[106] = seen[106] + 1
       if infos < MAX_INFOS then inform(format("packet %s", dec(w7))) end
       local inside = ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) * 8
       R.normal_pages = p1 changed = true
       R.normal_left = p1 changed = true
+      R.block_length = (recall(C.lengths, until_nul(v_ramblock)) or 4503599627370496.0) changed = true
       R.zero_left = p3 changed = true
       R.unused = (((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p1 - p3) * 8 > 0 and (((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p1 - p3) * 8 or 0 changed = true
       R.packet_size = w6 changed = true
@@ -5798,114 +8127,313 @@ stream_multifd.states = {
       state = 3
       do return q + 320 end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:139)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:190)
     repeat
       if not (h0_4 ~= 0x11223344) then break end
-      do return fault(80, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
+      do return fault(106, q, format("multifd: received packet magic %s, expected 11223344", hex(h0_4, 0))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:140)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:191)
     repeat
       if q + 19 > m then return nil, 20 end
       local p1 = u32(s, q + 16)
       local p2 = u32(s, q + 12)
       if not (p1 > ((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size))) then break end
-      do return fault(84, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
+      do return fault(112, q, format("multifd: received packet with %s non-zero pages, which exceeds maximum expected pages %s", dec(p1), dec((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)))) end
     until true
-    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:141)
+    -- fault  (dissector/protocols/qemu_migration/stream_multifd.py:192)
     repeat
       if q + 35 > m then return nil, 36 end
       local p1 = u32(s, q + 32)
       local p2 = u32(s, q + 12)
       local p3 = u32(s, q + 16)
-      do return fault(85, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
+      do return fault(113, q, format("multifd: received packet with %s zero pages, expected maximum %s", dec(p1), dec(((p2 == 512 or p2 == 256 or p2 == 128 or p2 == 64 or p2 == 32 or p2 == 16 or p2 == 8) and p2 or floor(0x80000 / C.page_size)) - p3))) end
     until true
   end,
   -- offsets: The list of offsets.
   [3] = function(s, q, m)
-    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:147)
+    -- Page  (dissector/protocols/qemu_migration/stream_multifd.py:198)
     repeat
       if not (R.normal_left > 0) then break end
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(73, q, 8, 0)
+        local t = open(107, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(86, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
-      seen[73] = seen[73] + 1
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      seen[107] = seen[107] + 1
       tally[1] = tally[1] + 1
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
     until true
-    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:154)
+    -- Zero page  (dissector/protocols/qemu_migration/stream_multifd.py:205)
     repeat
       if not (R.zero_left > 0) then break end
       if q + 7 > m then return nil, 8 end
       local w1 = u64(s, q)
       if want then
-        local t = open(74, q, 8, 0)
+        local t = open(108, q, 8, 0)
         if t then
           t:add(f.multifd_offset, range(q, 8))
         end
       end
-      if C.listed == 1 and w1 >= C.largest_block then report(86, format("multifd: offset too long %s (max %s)", dec(w1), dec(C.largest_block))) end
-      seen[74] = seen[74] + 1
+      if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
+      seen[108] = seen[108] + 1
       tally[2] = tally[2] + 1
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
     until true
-    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:161)
+    -- Unused offsets  (dissector/protocols/qemu_migration/stream_multifd.py:212)
     if want then
-      local t = open(75, q, 0, R.unused)
+      local t = open(109, q, 0, R.unused)
       if t then
         show_payload(t, f.multifd_unused, q, R.unused)
       end
     end
-    seen[75] = seen[75] + 1
+    seen[109] = seen[109] + 1
     pass_over(q, R.unused, f.multifd_unused)
     state = 4
     return q
   end,
   -- pages: Behind the list of offsets.
   [4] = function(s, q, m)
-    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:167)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:218)
     repeat
       if not (R.normal_pages == 0) then break end
       state = 2
       do return q end
     until true
-    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:168)
+    -- Pages  (dissector/protocols/qemu_migration/stream_multifd.py:219)
     repeat
       if not (R.method == 0) then break end
       if want then
-        local t = open(76, q, 0, R.normal_pages * C.page_size)
+        local t = open(110, q, 0, R.normal_pages * C.page_size)
         if t then
           show_payload(t, f.multifd_data, q, R.normal_pages * C.page_size)
         end
       end
-      seen[76] = seen[76] + 1
+      seen[110] = seen[110] + 1
       pass_over(q, R.normal_pages * C.page_size, f.multifd_data)
       state = 2
       do return q end
     until true
-    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:169)
+    -- go on  (dissector/protocols/qemu_migration/stream_multifd.py:220)
+    repeat
+      if not (R.method == 8 or R.method == 16) then break end
+      if not (R.packet_size > R.normal_pages * 4) then break end
+      R.packet_size = R.packet_size - R.normal_pages * 4 > 0 and R.packet_size - R.normal_pages * 4 or 0 changed = true
+      R.lengths_left = R.normal_pages changed = true
+      R.compressed = 0 changed = true
+      state = 5
+      do return q end
+    until true
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:229)
+    repeat
+      if not (R.method == 8 or R.method == 16) then break end
+      if want then
+        local t = open(111, q, 0, R.packet_size)
+        if t then
+          local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+          local alone = R.begun == 0
+          show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
+        end
+      end
+      report(115, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
+      seen[111] = seen[111] + 1
+      pass_over(q, R.packet_size, f.multifd_data)
+      state = 2
+      do return q end
+    until true
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:230)
     if want then
-      local t = open(77, q, 0, R.packet_size)
+      local t = open(111, q, 0, R.packet_size)
       if t then
         local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
         local alone = R.begun == 0
         show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
       end
     end
-    seen[77] = seen[77] + 1
+    seen[111] = seen[111] + 1
     pass_over(q, R.packet_size, f.multifd_data)
     R.begun = 1 changed = true
     state = 2
     return q
+  end,
+  -- lengths: Behind the offsets of pages that qpl or uadk has compressed: the length of each, then the pages.
+  [5] = function(s, q, m)
+    -- Compressed page  (dissector/protocols/qemu_migration/stream_multifd.py:236)
+    repeat
+      if not (R.lengths_left > 0) then break end
+      if q + 3 > m then return nil, 4 end
+      local w1 = u32(s, q)
+      if want then
+        local t = open(112, q, 4, 0)
+        if t then
+          t:add(f.multifd_page_length, range(q, 4))
+        end
+      end
+      if w1 > C.page_size then report(116, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
+      seen[112] = seen[112] + 1
+      R.lengths_left = R.lengths_left - 1 > 0 and R.lengths_left - 1 or 0 changed = true
+      R.compressed = R.compressed + w1 changed = true
+      state = 5
+      do return q + 4 end
+    until true
+    -- Compressed pages  (dissector/protocols/qemu_migration/stream_multifd.py:242)
+    if want then
+      local t = open(111, q, 0, R.packet_size)
+      if t then
+        local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+        local alone = R.begun == 0
+        show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
+      end
+    end
+    if R.packet_size ~= R.compressed then report(117, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
+    seen[111] = seen[111] + 1
+    pass_over(q, R.packet_size, f.multifd_data)
+    state = 2
+    return q
+  end,
+  -- vfio_packet: The data of a DEVICE_STATE packet: a region.  Nothing but VFIO has sent any, up to 11.1.
+  [6] = function(s, q, m)
+    -- VFIODeviceStatePacket  (dissector/protocols/qemu_migration/stream_vfio.py:114)
+    repeat
+      if not (R.state_left >= 12) then break end
+      if q + 3 > m then return nil, 4 end
+      local w1 = u32(s, q)
+      if q + 7 > m then return nil, 8 end
+      local w2 = u32(s, q + 4)
+      if q + 11 > m then return nil, 12 end
+      local w3 = u32(s, q + 8)
+      if want then
+        local t = open(113, q, 12, 0)
+        if t then
+          t:add(f.vfio_version, range(q, 4))
+          t:add(f.vfio_idx, range(q + 4, 4))
+          do
+            local flags = t:add(f.vfio_flags, range(q + 8, 4))
+            flags:add(f.vfio_flags_config_state, range(q + 11, 1))
+          end
+          t:append_text(", " .. format("VFIO state %s", dec(w2)))
+        end
+      end
+      if w1 ~= 0 then report(118, format("packet has unknown version %s", dec(w1))) end
+      if w2 == 0xffffffff then report(119, "packet index is invalid") end
+      seen[113] = seen[113] + 1
+      if infos < MAX_INFOS then inform(format("VFIO state %s", dec(w2))) end
+      R.state_config = w1 == 0 and w3 % 2 or 0 changed = true
+      R.state_left = R.state_left - 12 > 0 and R.state_left - 12 or 0 changed = true
+      state = 7
+      do return q + 12 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:129)
+    return fault(120, q, format("packet too short at %s (min is 12)", dec(R.state_left)))
+  end,
+  -- vfio_packet_data: Behind the head of a packet of state.
+  [7] = function(s, q, m)
+    -- VFIO device state  (dissector/protocols/qemu_migration/stream_vfio.py:137)
+    repeat
+      if not (R.state_config == 0) then break end
+      if want then
+        local t = open(114, q, 0, R.state_left)
+        if t then
+          show_payload(t, f.vfio_state, q, R.state_left)
+        end
+      end
+      seen[114] = seen[114] + 1
+      pass_over(q, R.state_left, f.vfio_state)
+      state = 9
+      do return q end
+    until true
+    -- VFIO_MIG_FLAG_DEV_CONFIG_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:138)
+    repeat
+      if not (R.state_left >= 16) then break end
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      if not (p2 == 0xef100002) then break end
+      if want then
+        local t = open(86, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[86] = seen[86] + 1
+      R.state_left = R.state_left - 16 > 0 and R.state_left - 16 or 0 changed = true
+      state = 8
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if not (p1 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      do return fault(121, q, format("config state: invalid header 0x%s", hex(p2, 0))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if q + 3 > m then return nil, 4 end
+      local p1 = u32(s, q)
+      if q + 7 > m then return nil, 8 end
+      local p2 = u32(s, q + 4)
+      do return fault(121, q, format("config state: invalid header 0x%s%s", hex(p1, 0), hex(p2, 8))) end
+    until true
+  end,
+  -- vfio_packet_config: The configuration in a packet of state.
+  [8] = function(s, q, m)
+    -- VFIO device configuration  (dissector/protocols/qemu_migration/stream_vfio.py:150)
+    if want then
+      local t = open(115, q, 0, R.state_left)
+      if t then
+        show_payload(t, f.vfio_config_data, q, R.state_left)
+      end
+    end
+    seen[115] = seen[115] + 1
+    pass_over(q, R.state_left, f.vfio_config_data)
+    state = 9
+    return q
+  end,
+  -- vfio_packet_end: The last octets of a packet of state.
+  [9] = function(s, q, m)
+    if q + 3 > m then return nil, 4 end
+    local h0_4 = u32(s, q)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    repeat
+      if not (h0_4 == 0xffffffff) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      if not (p1 == 0xef100001) then break end
+      if want then
+        local t = open(83, q, 8, 0)
+        if t then
+          t:add(f.vfio_tag, range(q, 8))
+        end
+      end
+      seen[83] = seen[83] + 1
+      state = 9
+      do return q + 8 end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if not (h0_4 == 0) then break end
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(87, q, format("Failed loading device config space, end flag incorrect 0x%s", hex(p1, 0))) end
+    until true
+    -- fault  (dissector/protocols/qemu_migration/stream_vfio.py:51)
+    repeat
+      if q + 7 > m then return nil, 8 end
+      local p1 = u32(s, q + 4)
+      do return fault(87, q, format("Failed loading device config space, end flag incorrect 0x%s%s", hex(h0_4, 0), hex(p1, 8))) end
+    until true
   end,
 }
 
@@ -5935,6 +8463,24 @@ stream_multifd.resync = {
 stream_multifd.page_runs = {
 }
 stream_multifd.record_runs = {
+  [9] = function(s, q, m)
+    -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
+    do
+      local k = 0
+      local stop = m - 7
+      while q <= stop do
+        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(s, q + 0, q + 7)
+        if not (((b0 * 256 + b1) * 256 + b2) * 256 + b3 == 0xffffffff) then break end
+        if not (((b4 * 256 + b5) * 256 + b6) * 256 + b7 == 0xef100001) then break end
+        k = k + 1
+        q = q + 8
+      end
+      if k > 0 then
+        seen[83] = seen[83] + k
+      end
+    end
+    return q
+  end,
 }
 
 function stream_multifd.tally() return "" end
@@ -6065,7 +8611,7 @@ stream_preempt.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       tally[1] = tally[1] + 1
       pass_over(q + end_block, C.page_size, f.ram_data)
@@ -6103,7 +8649,7 @@ stream_preempt.states = {
           if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
-      if w1 ~= 0 then report(46, format("Found a zero page with value %s", dec(w1))) end
+      if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       state = 1
@@ -6149,8 +8695,8 @@ stream_preempt.states = {
           if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
-      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(45, format("Can't find block %s", text(v_block))) end
-      if w3 ~= 0 then report(46, format("Found a zero page with value %s", dec(w3))) end
+      if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
+      if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
       tally[2] = tally[2] + 1
       R.block = v_block changed = true
@@ -6190,15 +8736,15 @@ stream_preempt.states = {
     repeat
       if not (h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
       if not (R.block_length == 0) then break end
-      do return fault(50, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(52, q, format("Ack, bad migration stream! Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:190)
     repeat
       if not (h4_4 % C.page_size == 2 or h4_4 % C.page_size == 8 or h4_4 % C.page_size == 34 or h4_4 % C.page_size == 40) then break end
-      do return fault(51, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
+      do return fault(53, q, format("Illegal RAM offset %s", hex(h0_4 * 4294967296.0 + h4_4 - h4_4 % C.page_size, 0))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_ram.py:191)
-    return fault(52, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
+    return fault(54, q, format("Unknown combination of migration flags: 0x%s", hex(h4_4 % C.page_size, 0)))
   end,
 }
 
@@ -6329,21 +8875,21 @@ stream_cpr.states = {
       if q + 7 > m then return nil, 8 end
       local w1 = u32(s, q + 4)
       if want then
-        local t = open(78, q, 8, 0)
+        local t = open(116, q, 8, 0)
         if t then
           t:add(f.cpr_magic, range(q, 4))
           t:add(f.cpr_version, range(q + 4, 4))
           t:append_text(", " .. "CPR state")
         end
       end
-      if w1 ~= 1 then report(87, format("Unsupported migration stream version %s", dec(w1))) end
-      seen[78] = seen[78] + 1
+      if w1 ~= 1 then report(122, format("Unsupported migration stream version %s", dec(w1))) end
+      seen[116] = seen[116] + 1
       if infos < MAX_INFOS then inform("CPR state") end
       state = 2
       do return q + 8 end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:54)
-    return fault(88, q, format("Not a migration stream (bad magic %s)", hex(h0_4, 0)))
+    return fault(123, q, format("Not a migration stream (bad magic %s)", hex(h0_4, 0)))
   end,
   -- fds: File descriptors, up to the end of their list.
   [2] = function(s, q, m)
@@ -6353,12 +8899,12 @@ stream_cpr.states = {
       local w1 = byte(s, q)
       if not (w1 == 0) then break end
       if want then
-        local t = open(79, q, 1, 0)
+        local t = open(117, q, 1, 0)
         if t then
           t:add(f.cpr_more, range(q, 1))
         end
       end
-      seen[79] = seen[79] + 1
+      seen[117] = seen[117] + 1
       state = 3
       do return q + 1 end
     until true
@@ -6367,7 +8913,7 @@ stream_cpr.states = {
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
       if not (p1 > 0x1000) then break end
-      do return fault(89, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+      do return fault(124, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
     until true
     -- CPR fd  (dissector/protocols/qemu_migration/stream_cpr.py:62)
     repeat
@@ -6385,7 +8931,7 @@ stream_cpr.states = {
       if q + end_id + 1 - 1 > m then return nil, end_id + 1 end
       local end_carrier = end_id + 1
       if want then
-        local t = open(80, q, end_carrier, 0)
+        local t = open(118, q, end_carrier, 0)
         if t then
           t:add(f.cpr_more, range(q, 1))
           t:add(f.cpr_namelen, range(q + 1, 4))
@@ -6395,8 +8941,8 @@ stream_cpr.states = {
           t:append_text(" " .. format("%s", text(v_name)))
         end
       end
-      if w3 > 1 then report(90, format("an element begins with %s", dec(w3))) end
-      seen[80] = seen[80] + 1
+      if w3 > 1 then report(125, format("an element begins with %s", dec(w3))) end
+      seen[118] = seen[118] + 1
       if infos < MAX_INFOS then inform(format("fd %s", text(v_name))) end
       state = 2
       do return q + end_carrier end
@@ -6418,7 +8964,7 @@ stream_cpr.states = {
       local w5 = u32(s, q + end_id)
       local end_fd = end_id + 4
       if want then
-        local t = open(81, q, end_fd, 0)
+        local t = open(119, q, end_fd, 0)
         if t then
           t:add(f.cpr_more, range(q, 1))
           t:add(f.cpr_namelen, range(q + 1, 4))
@@ -6428,14 +8974,14 @@ stream_cpr.states = {
           t:append_text(", " .. format("fd %s %s", text(v_name), dec(w5)))
         end
       end
-      if w3 > 1 then report(90, format("an element begins with %s", dec(w3))) end
-      seen[81] = seen[81] + 1
+      if w3 > 1 then report(125, format("an element begins with %s", dec(w3))) end
+      seen[119] = seen[119] + 1
       if infos < MAX_INFOS then inform(format("fd %s %s", text(v_name), dec(w5))) end
       state = 2
       do return q + end_fd end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:74)
-    return fault(91, q, "no file descriptor where one has to be")
+    return fault(126, q, "no file descriptor where one has to be")
   end,
   -- behind_fds: Behind the file descriptors: the end, up to 10.0, or the devices.
   [3] = function(s, q, m)
@@ -6457,7 +9003,7 @@ stream_cpr.states = {
       local w4 = u32(s, q + end_idstr)
       local end_version_id = end_idstr + 4
       if want then
-        local t = open(82, q, end_version_id, 0)
+        local t = open(120, q, end_version_id, 0)
         if t then
           t:add(f.cpr_type, range(q, 1))
           t:add(f.cpr_idstr_length, range(q + 1, 1))
@@ -6466,8 +9012,8 @@ stream_cpr.states = {
           t:append_text(", " .. "vfio devices")
         end
       end
-      if w4 % 256 > 1 then report(92, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
-      seen[82] = seen[82] + 1
+      if w4 % 256 > 1 then report(127, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
+      seen[120] = seen[120] + 1
       if infos < MAX_INFOS then inform("vfio devices") end
       state = 4
       do return q + end_version_id end
@@ -6485,10 +9031,10 @@ stream_cpr.states = {
       if not (p3 == "CprState") then break end
       if q + 2 + p2 - 1 > m then return nil, 2 + p2 end
       local p4 = sub(s, q + 2, q + 2 + p2 - 1)
-      do return fault(93, q, format("VM subsection '%s' in 'CprState' does not exist", text(p4))) end
+      do return fault(128, q, format("VM subsection '%s' in 'CprState' does not exist", text(p4))) end
     until true
     -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:95)
-    return fault(94, q, "octets behind the end of the CPR state")
+    return fault(129, q, "octets behind the end of the CPR state")
   end,
   -- devices: Devices, up to the end of their list.
   [4] = function(s, q, m)
@@ -6498,12 +9044,12 @@ stream_cpr.states = {
     repeat
       if not (h0_1 == 0) then break end
       if want then
-        local t = open(79, q, 1, 0)
+        local t = open(117, q, 1, 0)
         if t then
           t:add(f.cpr_more, range(q, 1))
         end
       end
-      seen[79] = seen[79] + 1
+      seen[117] = seen[117] + 1
       state = 5
       do return q + 1 end
     until true
@@ -6512,7 +9058,7 @@ stream_cpr.states = {
       if q + 4 > m then return nil, 5 end
       local p1 = u32(s, q + 1)
       if not (p1 > 0x1000) then break end
-      do return fault(89, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
+      do return fault(124, q, format("a name of %s octets, where 4096 are more than any name has", dec(p1))) end
     until true
     -- CPR vfio device  (dissector/protocols/qemu_migration/stream_cpr.py:103)
     repeat
@@ -6528,7 +9074,7 @@ stream_cpr.states = {
       if q + end_ioas_id + 4 - 1 > m then return nil, end_ioas_id + 4 end
       local end_hwpt_id = end_ioas_id + 4
       if want then
-        local t = open(83, q, end_hwpt_id, 0)
+        local t = open(121, q, end_hwpt_id, 0)
         if t then
           t:add(f.cpr_more, range(q, 1))
           t:add(f.cpr_namelen, range(q + 1, 4))
@@ -6539,8 +9085,8 @@ stream_cpr.states = {
           t:append_text(", " .. format("vfio device %s", text(v_name)))
         end
       end
-      if h0_1 > 1 then report(90, format("an element begins with %s", dec(h0_1))) end
-      seen[83] = seen[83] + 1
+      if h0_1 > 1 then report(125, format("an element begins with %s", dec(h0_1))) end
+      seen[121] = seen[121] + 1
       if infos < MAX_INFOS then inform(format("vfio device %s", text(v_name))) end
       state = 4
       do return q + end_hwpt_id end
@@ -6549,7 +9095,7 @@ stream_cpr.states = {
   -- over: Nothing follows.
   [5] = function(s, q, m)
     -- fault  (dissector/protocols/qemu_migration/stream_cpr.py:107)
-    return fault(94, q, "octets behind the end of the CPR state")
+    return fault(129, q, "octets behind the end of the CPR state")
   end,
 }
 
@@ -6581,6 +9127,11 @@ shared_registers = {
   whole = 0,
   postcopy = 0,
   return_path = 0,
+  layouts = new_map,
+  devices = new_map,
+  node_alias = "",
+  bitmap_alias = "",
+  htab_shift = 0,
   channel_ids = new_map,
 }
 

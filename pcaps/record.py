@@ -74,6 +74,10 @@ class Scenario:
     arguments: str = ""
     destination: str = ""
     machine: str = "pc"
+    arch: str = "x86_64"
+    memory: str = "16M"
+    guest: str = "dirties"
+    firmware: str = ""
     host: str = "127.0.0.1"
     before: Sequence[tuple[str, Mapping[str, object]]] = ()
     postcopy: float | None = None
@@ -195,7 +199,8 @@ async def migrate(scenario: Scenario, source: End, destination: End) -> tuple[di
     await destination.ask("migrate-incoming", uri=uri)
     for command, arguments in scenario.before:
         await source.ask(command, **arguments)
-    await guest_runs(source)
+    if scenario.guest == "dirties":
+        await guest_runs(source)
     await source.ask("migrate", uri=uri)
     if scenario.cancel is not None:
         await asyncio.sleep(scenario.cancel)
@@ -295,8 +300,9 @@ async def written(path: Path, connections: int) -> None:
     raise Failed(f"tcpdump: {connections} connections should be over, but there are: {', '.join(ends) or 'none'}")
 
 
-def build_guest(folder: Path) -> None:
-    """Assemble guest.S into a boot sector, and make an empty disk for the scenarios that have one."""
+def build_guest(folder: Path, firmware: str) -> None:
+    """Assemble guest.S into a boot sector, write the firmware, and make an empty disk for scenarios that have them."""
+    (folder / "firmware.img").write_bytes(bytes.fromhex(firmware))
     steps = (
         ["as", "--32", "-o", "guest.o", str(HERE / "guest.S")],
         ["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "-e", "_start", "-o", "guest.elf", "guest.o"],
@@ -309,9 +315,11 @@ def build_guest(folder: Path) -> None:
 
 def command_line(qemu: str, scenario: Scenario) -> list[str]:
     """Give QEMU's command line without what differs between the ends; file names are relative."""
-    machine = ["-accel", "tcg", "-machine", scenario.machine, "-m", "16M", "-nodefaults", "-no-user-config"]
+    machine = ["-accel", "tcg", "-machine", scenario.machine, "-m", scenario.memory, "-nodefaults", "-no-user-config"]
     guest = ["-drive", "if=floppy,format=raw,readonly=on,file=guest.img,file.locking=off", "-boot", "a"]
-    return [qemu, *machine, "-display", "none", *guest, *shlex.split(scenario.arguments)]
+    guest = guest if scenario.guest == "dirties" else []
+    command = [qemu.replace("x86_64", scenario.arch), *machine, "-display", "none"]
+    return [*command, *guest, *shlex.split(scenario.arguments)]
 
 
 def incoming(scenario: Scenario) -> list[str]:
@@ -346,7 +354,7 @@ async def record(name: str, qemu: str, out: Path) -> Path:
     scenario = SCENARIOS[name]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        build_guest(folder)
+        build_guest(folder, scenario.firmware)
         async with tcpdump(folder / "capture"):
             told = [await perform(scenario, number + 1, qemu, folder) for number in range(scenario.migrations)]
         ends = connection_ends(folder / "capture", strict=True)

@@ -173,7 +173,7 @@ def plain(kind: str, value: Any) -> Any:
     if not isinstance(value, bytes):
         return value
     if kind == "string":
-        return value.decode("utf-8", "backslashreplace")
+        return value.rstrip(b"\0").decode("utf-8", "backslashreplace")
     if kind == "uuid" and len(value) == 16:
         return str(uuid.UUID(bytes=value))
     if kind in {"ipv4", "ipv6"} and len(value) in {4, 16}:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable
 
 from ..errors import DissectorError
-from ..ir.expr import Bin, Cmp, Const, Expr, If, InSet, IsNone, Logic, Lookup, Printable, Ref, Size, Un
+from ..ir.expr import Bin, Cmp, Const, Expr, If, InSet, IsNone, Logic, Lookup, Printable, Ref, Size, Un, UntilNul
 
 CHOICE, OR, AND, NOT, COMPARE, BIT_OR, BIT_XOR, BIT_AND, SHIFT, ADD, MUL, UNARY, ATOM = range(13)
 PRECEDENCE = {
@@ -79,6 +79,9 @@ class Printer:
 
     def _size(self, e: Size) -> Text:
         return f"len({self.value(e.of)})", ATOM
+
+    def _untilnul(self, e: UntilNul) -> Text:
+        return f"{self.operand(e.of, ATOM)}.partition(b'\\0')[0]", ATOM
 
     def _un(self, e: Un) -> Text:
         if e.op == "not":

@@ -24,6 +24,7 @@ from .expr import (
     Ref,
     Size,
     Un,
+    UntilNul,
 )
 from .model import Assign, Channel, Field, Finding, Message, Pdu, Protocol, Resync, Rule, Stream
 
@@ -64,6 +65,8 @@ def _show(e: Expr) -> tuple[str, int]:  # noqa: C901  a case for every node, non
             return ".".join(path), ATOM
         case Size(of=of):
             return f"len({show(of)})", ATOM
+        case UntilNul(of=of):
+            return f"until_nul({show(of)})", ATOM
         case Un(op=op, x=x):
             return (f"not {_in(x, 3)}", 3) if op == "not" else (f"{op}{_in(x, UNARY)}", UNARY)
         case Bin(op=op, a=a, b=b) | Logic(op=op, a=a, b=b):

@@ -89,6 +89,17 @@ class Size(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class UntilNul(Expr):
+    """The octets of *of* in front of its first NUL, all of them if there is none: text in a field of fixed length."""
+
+    of: Expr
+
+    @property
+    def type(self) -> Type:
+        return "bytes"
+
+
+@dataclass(frozen=True, slots=True)
 class Un(Expr):
     """``-x``, ``~x`` or ``not x``."""
 
@@ -324,6 +335,9 @@ class Evaluator:
 
     def _size(self, e: Size) -> int:
         return len(self(e.of))
+
+    def _untilnul(self, e: UntilNul) -> bytes:
+        return bytes(self(e.of)).partition(b"\0")[0]
 
     def _un(self, e: Un) -> Any:
         x = self(e.x)

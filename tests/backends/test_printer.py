@@ -29,6 +29,7 @@ function bit.band(a, b) return each(a, b, function(x, y) return x and y end) end
 function bit.bor(a, b) return each(a, b, function(x, y) return x or y end) end
 function bit.bxor(a, b) return each(a, b, function(x, y) return x ~= y end) end
 function printable(s) return #s > 0 and not string.find(s, "[^ -~]") end
+function until_nul(s) local at = string.find(s, "\\0", 1, true) return at and string.sub(s, 1, at - 1) or s end
 function same(a, b) return a == b end
 """
 A, B = Ref(("L", "a"), "int"), Ref(("L", "b"), "int")

@@ -28,10 +28,10 @@ def main_channel() -> MainChannel:
     main.configuration(b"pc-q35-10.0")
     main.start_ram(BLOCKS)
     main.part_ram((b"pc.ram", 0, 0), (b"pc.ram", 0x1000, bytes(4096)), (ROM, 0, 0), (b"pc.ram", 0x2000, 0))
-    main.start(b"dirty-bitmap", b"\x01")
-    main.part(b"dirty-bitmap", b"")
+    main.start(b"dirty-bitmap", [qm.DirtyBitmapStart(node_alias=b"disk", bitmap_alias=b"b0"), qm.DirtyBitmapEos()])
+    main.part(b"dirty-bitmap", [qm.DirtyBitmapBits(sectors=0x800, data=bytes(32)), qm.DirtyBitmapEos()])
     main.end_ram()
-    main.end(b"dirty-bitmap", b"\x01")
+    main.end(b"dirty-bitmap", [qm.DirtyBitmapComplete(), qm.DirtyBitmapEos()])
     main.full(b"timer", bytes(24), version_id=2)
     main.eof(DESCRIPTION)
     return main

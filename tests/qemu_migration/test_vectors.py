@@ -19,7 +19,7 @@ ALL = vectors()
 
 def plain(found: Any) -> Any:
     """A field's value without Scapy's or Python's dress."""
-    if isinstance(found, UUID):
+    if isinstance(found, UUID | str):
         return str(found).encode()
     return found if isinstance(found, bytes) else int(found)
 
@@ -29,7 +29,10 @@ def layer(vector: Vector) -> Any:
 
 
 def arguments(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: v.decode() if name == "uuid" else v for name, v in given.items()}
+    """Scapy takes identifiers and addresses as text."""
+    return {
+        name: v.decode() if name.endswith(("uuid", "addr")) and isinstance(v, bytes) else v for name, v in given.items()
+    }
 
 
 def test_every_layer_has_a_vector() -> None:

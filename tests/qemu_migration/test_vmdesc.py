@@ -66,3 +66,10 @@ def test_not_a_description(octets: bytes) -> None:
     """Octets that are no JSON object are an error with a place."""
     with pytest.raises(CaptureError, match="QEMU_VM_VMDESCRIPTION: not "):
         device_sizes(octets)
+
+
+def test_pointers_to_nothing_tell_no_size() -> None:
+    """An array of pointers that begins with none is described like empty structures, whatever is in it."""
+    field = '{"name": "css", "array_len": 256, "type": "struct", "struct": {}, "size": 1}'
+
+    assert device_sizes(described(field)) == {}

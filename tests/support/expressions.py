@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from dissector.ir.expr import Bin, Cmp, Const, Expr, If, InSet, Logic, Printable, Ref, Size, Un
+from dissector.ir.expr import Bin, Cmp, Const, Expr, If, InSet, Logic, Printable, Ref, Size, Un, UntilNul
 
 INTS = tuple(Ref(("L", n), "int") for n in ("a", "b", "c"))
 BYTES = tuple(Ref(("L", n), "bytes") for n in ("x", "y"))
 
 # Small enough that no sum or product of a few leaves 2**53, where Lua's doubles stop being exact.
 values = st.integers(0, 70000)
-texts = st.binary(max_size=4) | st.sampled_from([b"ram", b"pc.ram", b"\x7f", b"~"])
+texts = st.binary(max_size=4) | st.sampled_from([b"ram", b"ram\0\0", b"ram\0a", b"pc.ram", b"\x7f", b"~"])
 environments = st.fixed_dictionaries({"a": values, "b": values, "c": values, "x": texts, "y": texts})
 
 _masks = st.sampled_from([1, 2, 8, 16, 0xF, 0xFF, 0xFFF, 0x21, 0x55AA])
@@ -37,6 +37,9 @@ def conditions(ints: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     base = (
         st.builds(Cmp, compare, ints, ints)
         | st.builds(Cmp, st.sampled_from(["==", "!="]), st.sampled_from(BYTES), st.builds(Const, texts))
+        | st.builds(
+            Cmp, st.sampled_from(["==", "!="]), st.builds(UntilNul, st.sampled_from(BYTES)), st.builds(Const, texts)
+        )
         | st.builds(InSet, ints, st.lists(st.integers(0, 20), max_size=5).map(tuple))
         | st.builds(Printable, st.sampled_from(BYTES))
     )

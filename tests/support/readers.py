@@ -9,6 +9,7 @@ in the PDU's.
 from __future__ import annotations
 
 import functools
+import ipaddress
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -154,6 +155,8 @@ def octets_or_number(value: Any) -> int | bytes:
         return b""
     if isinstance(value, uuid.UUID):
         return value.bytes
+    if isinstance(value, str):  # an address
+        return ipaddress.IPv4Address(value).packed if "." in value else bytes.fromhex(value.replace(":", ""))
     return value if isinstance(value, bytes) else int(value)
 
 
@@ -209,6 +212,8 @@ def seen_by_wireshark(node: Node, prefix: str) -> Seen:
 def normal(shown: str, kind: str) -> str:
     if kind == "uint":
         return str(int(shown, 0))
+    if kind == "ipv4":
+        return ipaddress.IPv4Address(shown).packed.hex()
     return shown.split("\0", maxsplit=1)[0] if kind == "string" else shown.replace(":", "").replace("-", "")
 
 

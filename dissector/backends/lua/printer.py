@@ -29,6 +29,7 @@ from ...ir.expr import (
     Ref,
     Size,
     Un,
+    UntilNul,
 )
 from ...ir.simplify import truth
 
@@ -120,6 +121,9 @@ class Printer:
 
     def _size(self, e: Size) -> Text:
         return f"#{self.operand(e.of, UNARY)}", UNARY
+
+    def _untilnul(self, e: UntilNul) -> Text:
+        return f"until_nul({self.value(e.of)})", ATOM
 
     def _un(self, e: Un) -> Text:
         if e.op == "not":

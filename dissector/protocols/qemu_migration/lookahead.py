@@ -10,9 +10,12 @@ taken for the footer when
 1. it is ``7e`` and the current section's id,
 2. behind it stands a type that may stand there: in a package only FULL or COMMAND (COLO: or EOF),
 3. and what follows *that* fits its type: START and FULL have a new id (or the same name again under a known one, as
-   VFIO does), a printable name of 1 to 255 octets, an instance below 65536 and a version of at most 255; PART and END
+   VFIO does), a printable name of 1 to 255 octets, an instance and a version of at most 255; PART and END
    have a known id; a command has a number and length that exist; EOF is followed by the JSON description, except in
    postcopy and in COLO's checkpoints, which have none.
+
+An instance is mostly a small number, but pseries has them up to 0x80000000 (the bus number of an IOMMU, the index of
+a connector).  Behind a footer any will do; without footers, where there is less to go by, it must be below 65536.
 
 Measured on 485 device sections of 2.85 MB in all, the first two conditions alone were never met by accident; with the
 third the odds are below 1e-12 an octet of ordinary device state.  A guest can write such octets into its devices on
@@ -44,7 +47,9 @@ from .constants import (
     RamFlag,
     SectionType,
 )
+from .device_constants import VFIO_MIG_FLAG_HIGH, VfioMigFlag
 from .dialects import ALL_FRAMES, RELEASE, SECTION_TYPE, SECTION_TYPES
+from .parameters import OFF, ON
 from .registers import ANY_LENGTH
 
 START, PART = SectionType.QEMU_VM_SECTION_START, SectionType.QEMU_VM_SECTION_PART
@@ -74,14 +79,17 @@ def command_ahead(at: int) -> E:
     return either(peek(at, 4).isin(*FIXED_FRAMES), peek(at, 2).isin(*variable))
 
 
-def named_section_ahead(at: int) -> E:
+SMALL_INSTANCES, ALL_INSTANCES = 1 << 16, (1 << 32) - 1
+
+
+def named_section_ahead(at: int, instances: int = ALL_INSTANCES) -> E:
     """What stands behind the type octet of START and FULL is plausible."""
     section_id, length = peek(at, 4), peek(at + 4, 1)
     known = S.sections.get(section_id, b"")
     return both(
         length > 0,
         printable(peek_bytes(at + 5, length)),
-        peek(length + (at + 5), 4) < 1 << 16,
+        peek(length + (at + 5), 4) < instances,
         peek(length + (at + 9), 4) < 1 << 8,
         either(known == b"", known == peek_bytes(at + 5, length)),
     )
@@ -101,12 +109,12 @@ def end_ahead(at: int) -> E:
     )
 
 
-def section_ahead(at: int) -> E:
+def section_ahead(at: int, instances: int = ALL_INSTANCES) -> E:
     """At *at* begins something that may follow a section."""
     kind = peek(at, 1)
     outside = S.package == 0
     return either(
-        both(either(kind == int(FULL), both(kind == int(START), outside)), named_section_ahead(at + 1)),
+        both(either(kind == int(FULL), both(kind == int(START), outside)), named_section_ahead(at + 1, instances)),
         both(kind == int(COMMAND), command_ahead(at + 1)),
         both(kind.isin(int(PART), int(END)), outside, known_section_ahead(at + 1)),
         both(kind == int(EOF), outside, end_ahead(at + 1)),
@@ -115,11 +123,31 @@ def section_ahead(at: int) -> E:
     )
 
 
-FOOTED_END = both(peek(0, 1) == int(FOOTER), peek(1, 4) == S.section, section_ahead(5))
+def footed_end(at: int) -> E:
+    """At *at* begins the footer of the current section."""
+    return both(peek(at, 1) == int(FOOTER), peek(at + 1, 4) == S.section, section_ahead(at + 5))
+
+
+FOOTED_END = footed_end(0)
 """The footer of the current section begins here."""
 
-BARE_END = section_ahead(0)
+BARE_END = section_ahead(0, SMALL_INSTANCES)
 """The next section begins here, on a stream without footers."""
+
+VFIO_TAG = 8
+"""Octets of a VFIO record's tag."""
+
+VFIO_CONFIG_END = both(
+    peek(0, 4) == VFIO_MIG_FLAG_HIGH,
+    peek(4, 4) == int(VfioMigFlag.END_OF_STATE),
+    either(
+        both(S.footers != OFF, footed_end(VFIO_TAG)),
+        both(S.footers != ON, section_ahead(VFIO_TAG, SMALL_INSTANCES)),
+    ),
+)
+"""The last record of a VFIO device's configuration begins here, and behind it the section ends."""
+
+VFIO_CONFIG_WINDOW = WINDOW + VFIO_TAG
 
 FOOTER_AHEAD = both(
     peek(0, 1) == int(FOOTER),

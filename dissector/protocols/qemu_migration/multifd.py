@@ -38,7 +38,7 @@ from scapy.fields import (
     XStrFixedLenField,
 )
 
-from ...declare import F, Packed, S
+from ...declare import Packed, S
 from ..fields import PayloadField
 from ..pdu import Pdu
 from .constants import (
@@ -55,6 +55,7 @@ __all__ = [
     "MultifdInit",
     "MultifdOffset",
     "MultifdPacket",
+    "MultifdPageLength",
     "MultifdPages",
     "MultifdUnused",
     "MultifdZeroOffset",
@@ -184,6 +185,7 @@ class MultifdPages(_Multifd):
 class MultifdCompressed(_Multifd):
     """``data(next_packet_size)``: the pages, compressed by the method that the flags name.
 
+    With qpl and uadk a :class:`MultifdPageLength` for each page is in front of them.
     migration/multifd-zlib.c, multifd-zstd.c, multifd-qpl.c, multifd-uadk.c, multifd-qatzip.c (10.0).
     """
 
@@ -203,11 +205,24 @@ class MultifdCompressed(_Multifd):
     ]
 
 
-class MultifdDeviceState(_Multifd):
-    """``magic(4) version(4) flags(4) idstr(256) instance_id(4) next_packet_size(4) data(next_packet_size)``.
+class MultifdPageLength(_Multifd):
+    """``length(4)``: how many octets a page has, compressed by qpl or uadk (9.1); as many as a page: it is not.
 
-    A piece of a device's state; *idstr* and *instance_id* are those of its section.  The header has 276 octets and no
-    list of offsets.  "multifd: received empty device state packet" when the size is 0.
+    The pages, each by itself, stand behind the lengths of all.  migration/multifd-qpl.c:multifd_qpl_recv() (10.0).
+    """
+
+    label = "Compressed page"
+    abbrevs: ClassVar[dict[str, str]] = {"length": "multifd.page_length"}
+    labels: ClassVar[dict[str, str]] = {"length": "Length of page"}
+    fields_desc = [IntField("length", 0)]
+
+
+class MultifdDeviceState(_Multifd):
+    """``magic(4) version(4) flags(4) idstr(256) instance_id(4) next_packet_size(4)``, then *next_packet_size* octets.
+
+    A piece of a device's state (:class:`.vfio.VfioStatePacket`); *idstr* and *instance_id* are those of its section.
+    The header has 276 octets and no list of offsets.  "multifd: received empty device state packet" when the size is
+    0.  A size left out is that of what follows.
     migration/multifd.c:multifd_recv_unfill_packet_device_state() (10.0).
     """
 
@@ -219,11 +234,10 @@ class MultifdDeviceState(_Multifd):
         StrFixedLenField("idstr", bytes(256), 256),
         IntField("instance_id", 0),
         IntField("next_packet_size", None),
-        PayloadField("data", b"", length_from=F.next_packet_size),
     ]
 
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
-        """Measure the data."""
+        """Measure what follows."""
         if self.next_packet_size is None:
-            pkt = pkt[:272] + len(self.data).to_bytes(4, "big") + pkt[276:]
+            pkt = pkt[:272] + len(pay).to_bytes(4, "big") + pkt[276:]
         return pkt + pay

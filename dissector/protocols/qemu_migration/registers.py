@@ -56,6 +56,16 @@ WHOLE = Register("whole", scope="conversation", doc="1 when the file header was 
 POSTCOPY = Register("postcopy", scope="conversation", doc="The destination's PostcopyState.")
 RETURN_PATH = Register("return_path", scope="conversation", doc="1 behind OPEN_RETURN_PATH.")
 
+LAYOUTS = Register("layouts", "map", scope="conversation", doc="Section id -> the layout of its body.")
+DEVICES = Register("devices", "map", scope="conversation", doc="idstr -> 1, of START and FULL.")
+NODE = Register("node_alias", "bytes", b"", scope="conversation", doc="The block node that dirty bitmaps are of.")
+BITMAP = Register(
+    "bitmap_alias", "bytes", b"", scope="conversation", doc="The dirty bitmap that chunks without a name are of."
+)
+HTAB_SHIFT = Register(
+    "htab_shift", scope="conversation", doc="Size of the hash page table: 1 << so much; 0: not known."
+)
+
 DIALECT = Register(
     "dialect",
     initial=P.dialect,
@@ -119,6 +129,17 @@ MAIN = (
     Register("page_sizes", doc="The page size summary of POSTCOPY_ADVISE."),
     Register("blocks_left", doc="Octets of RAM whose blocks are still to be listed."),
     Register("discarded", "bytes", b"", doc="The RAM block of the current POSTCOPY_RAM_DISCARD."),
+    LAYOUTS,
+    DEVICES,
+    Register("layout", doc="How the body of the current section is laid out; 0: not known."),
+    Register("eos", doc="Not 0 when the body of the section ends behind the current record."),
+    NODE,
+    BITMAP,
+    Register("started_node", "bytes", b"", doc="The node of the dirty bitmap that was announced last."),
+    Register("started_bitmap", "bytes", b"", doc="Its name."),
+    Register("granularity", doc="Its granularity; 0: there was none."),
+    HTAB_SHIFT,
+    Register("slirp_left", doc="Parts of libslirp's state that are still to come."),
     Register("first_bit", doc="Before the merge: the pages by which its first mask begins in front of the block."),
     Register("unpacked", doc="Octets of the current page that XBZRLE runs have covered."),
 )
@@ -134,17 +155,24 @@ PREEMPT = (*CONVERSATION, *LAST_BLOCK)
 
 MULTIFD = (
     PAGE_SIZE,
+    LENGTHS,
     PAGE_ORIGIN,
-    LARGEST_BLOCK,
     LISTED,
     UNDERWAY,
     CHANNEL_IDS,
+    WHOLE,
+    DEVICES,
     Register("normal_pages", doc="Pages behind the list of offsets."),
     Register("normal_left", doc="Their offsets that are still to come."),
     Register("zero_left", doc="Offsets of pages of zeros that are still to come."),
+    Register("block_length", doc="Used length of the packet's RAM block."),
     Register("unused", doc="Octets of the list that mean nothing."),
     Register("packet_size", doc="Octets of compressed pages behind the list."),
     Register("method", doc="Compression method, as in the flags."),
     Register("begun", doc="1 behind the first compressed pages, to which the later ones refer back."),
+    Register("lengths_left", doc="Lengths of compressed pages that are still to come."),
+    Register("compressed", doc="Octets of the compressed pages, as their lengths say."),
+    Register("state_left", doc="Octets that are left of a packet of device state."),
+    Register("state_config", doc="1 when they are a device's configuration."),
     Register("data_seen", doc="1 when a packet with pages has told the method."),
 )

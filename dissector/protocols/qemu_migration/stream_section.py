@@ -6,6 +6,7 @@
 ::
 
     section -> body -> ram ... -> footer -> next -> section
+                    -> dirty_bitmap, block, skeys, stattrib, htab, vfio, slirp ... -> footer     (:mod:`.layouts`)
                     -> device  -> footer
     section -> (command) -> section
     section -> package (a region) ... -> unpacked -> section
@@ -24,6 +25,7 @@ from ...declare import F, Note, P, Rule, S, State, both, choose, either, iif, pe
 from . import findings as f
 from .colo import ColoMessage, ColoVmstateSize
 from .constants import RAM_SECTION, ColoMessageType, SectionType
+from .layouts import BODY_RULES, LAYOUT, TOO_NEW, TOO_OLD
 from .lookahead import RAM_AHEAD
 from .parameters import AUTO, OFF, ON
 from .registers import ANY_SECTION
@@ -64,9 +66,12 @@ def named_rule(pdu: type, word: str) -> Rule:
             (S.section, F.section_id),
             (S.section_name, F.idstr),
             (S.sections[F.section_id], F.idstr),
+            (S.layout, LAYOUT),
+            (S.layouts[F.section_id], LAYOUT),
+            (S.devices[F.idstr], 1),
             (S.iterating, 0),
         ),
-        findings=(f.RAM_TOO_NEW, f.RAM_TOO_OLD),
+        findings=(f.RAM_TOO_NEW, f.RAM_TOO_OLD, TOO_NEW, TOO_OLD),
         notes=(NO_FOOTERS,),
         info=text(f"{word} %s", F.idstr),
     )
@@ -83,6 +88,7 @@ def numbered_rule(pdu: type, word: str, unfinished: bool = False) -> Rule:
         do=(
             (S.section, F.section_id),
             (S.section_name, KNOWN),
+            (S.layout, S.layouts.get(F.section_id, 0)),
             (S.iterating, int(pdu is SectionPart)),
             (S.underway, 1),
             *(((S.unfinished, 0), (S.package, 0)) if unfinished else ()),
@@ -166,9 +172,10 @@ BODY = State(
         goto="ram",
         do=((S.section_name, RAM_SECTION), (S.sections[S.section], RAM_SECTION)),
     ),
+    *BODY_RULES,
     Rule(when=S.footers == OFF, goto="bare_device"),
     Rule(goto="device"),
-    doc="The body of a section: RAM delimits itself, a device does not.  RAM is told by its look if START was missed.",
+    doc="The body of a section: RAM and a few devices delimit themselves.  RAM is told by its look without START.",
 )
 
 DEVICE = State(

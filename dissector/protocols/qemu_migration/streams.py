@@ -13,16 +13,22 @@ from __future__ import annotations
 
 from ...declare import Channel, Resync, S, Stream, Until, iif, text
 from . import (
+    stream_block,
     stream_command,
     stream_cpr,
+    stream_dirty_bitmap,
+    stream_htab,
     stream_mapped_ram,
     stream_multifd,
     stream_premerge,
     stream_premerge_rp,
     stream_ram,
     stream_return_path,
+    stream_s390,
     stream_section,
+    stream_slirp,
     stream_start,
+    stream_vfio,
 )
 from .constants import RAM_SECTION
 from .findings import UNEXPECTED
@@ -46,7 +52,10 @@ from .registers import ANY_LENGTH, ANY_SECTION, MAIN, MULTIFD, PREEMPT, RETURN
 
 OVERVIEW = __doc__ or ""
 
-OUTSIDE = ((S.whole, 0), (S.package, 0), (S.unfinished, 0), (S.section, ANY_SECTION))
+NO_BITMAP = ((S.node_alias, b""), (S.bitmap_alias, b""))
+"""What is known of dirty bitmaps then."""
+
+OUTSIDE = ((S.whole, 0), (S.package, 0), (S.unfinished, 0), (S.section, ANY_SECTION), *NO_BITMAP)
 """What is known where the position was found again: something was missed; outside of a package, one hopes; and a
 footer will tell the section."""
 
@@ -62,6 +71,15 @@ RESYNC = (
 
 TALLY = text("RAM %s: ", iif(S.block == b"", b"?", S.block))
 
+DEVICES = (
+    *stream_dirty_bitmap.STATES,
+    *stream_block.STATES,
+    *stream_s390.STATES,
+    *stream_htab.STATES,
+    *stream_vfio.STATES,
+    *stream_slirp.STATES,
+)
+
 MAIN_STREAM = Stream(
     name="main",
     start="start",
@@ -73,6 +91,7 @@ MAIN_STREAM = Stream(
         *stream_ram.STATES,
         *stream_premerge.STATES,
         *stream_mapped_ram.STATES,
+        *DEVICES,
     ),
     unknown=UNEXPECTED,
     resync=RESYNC,

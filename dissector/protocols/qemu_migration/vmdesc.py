@@ -14,7 +14,9 @@ What a device wrote is the sum over its fields, ``size`` times ``array_len``, an
 Two things make this less simple than it looks.  Lists (``qtailq``, ``gtree``) put the description of each element
 into the *same* object, so that keys repeat: objects are kept as pairs here, never as dictionaries, and the last
 ``size``, which QEMU writes when it closes the field, is the field's.  And ``array_len`` says that elements are alike,
-not that they are equally long: for lists of strings the product is only the first one's multiple.
+not that they are equally long: for lists of strings the product is only the first one's multiple.  An array of
+pointers that begins with none (``s390_css``) is described as structures without fields, whatever else is in it: of a
+device that has one no size is told.
 
 Source: migration/vmstate.c:vmsd_desc_field_start(), vmsd_desc_field_end(), migration/savevm.c:vmstate_save() (10.0).
 """
@@ -66,9 +68,14 @@ def page_size(description: bytes) -> int | None:
 
 
 def device_sizes(description: bytes) -> dict[tuple[str, int], int]:
-    """(name, instance) -> octets of the section's body, in the order of the stream."""
-    devices = _parse(description).first("devices", [])
+    """(name, instance) -> octets of the section's body, in the order of the stream; without those it does not tell."""
+    devices = [d for d in _parse(description).first("devices", []) if not any(map(_of_pointers, d.all("fields")))]
     return {(str(d.first("name", "")), int(d.first("instance_id", 0))): _described(d) for d in devices}
+
+
+def _of_pointers(fields: list[_Pairs]) -> bool:
+    """Whether an array among *fields* begins with a pointer to nothing."""
+    return any(f.first("array_len", 1) > 1 and f.first("struct", None) == [] for f in fields)
 
 
 def _described(described: _Pairs) -> int:

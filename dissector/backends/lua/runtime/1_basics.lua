@@ -47,6 +47,11 @@ local function printable(s)
   return #s > 0 and not find(s, "[^ -~]")
 end
 
+local function until_nul(s)
+  local at = find(s, "\0", 1, true)
+  return at and sub(s, 1, at - 1) or s
+end
+
 -- A number as Wireshark's 64-bit fields want it.
 local function wide(v)
   return UInt64.new(v % 4294967296, floor(v / 4294967296))
