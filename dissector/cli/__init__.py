@@ -36,6 +36,7 @@ COMMANDS = {
     "check": "say what of a layer or protocol can be translated, and what not and why",
     "decode": "print the messages of the migrations in a capture",
     "summary": "print what happened in each migration of a capture, in QEMU's words",
+    "record": "record live migrations between two QEMUs",
     "demo": "decode a recorded migration with tshark and the generated plugin",
     "doctor": "say what is installed, what is missing and how to get it",
     "install": "put the plugin where Wireshark looks for plugins",
