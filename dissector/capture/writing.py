@@ -10,13 +10,14 @@ A file tells nothing that its writer was not told: no operating system, no hardw
 
 from __future__ import annotations
 
-import gzip
 import shutil
 import struct
+from contextlib import contextmanager
+from gzip import GzipFile
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from dissector.capture.packet import Packet
@@ -63,6 +64,19 @@ def tls_secrets(key_log: bytes) -> bytes:
     return block(_DSB, struct.pack("<II", _TLS_KEY_LOG, len(key_log)) + key_log)
 
 
+@contextmanager
+def packing(path: Path) -> Iterator[GzipFile]:
+    """Open a file that is compressed with gzip, without name or time: the same octets make the same file."""
+    with path.open("wb") as raw, GzipFile("", "wb", 9, raw, mtime=0) as packed:
+        yield packed
+
+
+def pack(source: Path, path: Path) -> None:
+    """Compress a file."""
+    with source.open("rb") as plain, packing(path) as packed:
+        shutil.copyfileobj(plain, packed, 1 << 20)
+
+
 class Spool:
     """Packets on their way into a capture; *stream* is open for writing and reading."""
 
@@ -87,7 +101,7 @@ class Spool:
         """Write a compressed capture that begins with these blocks; the same packets make the same octets."""
         self._stream.flush()
         self._stream.seek(0)
-        with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
+        with packing(path) as packed:
             for head in heads:
                 packed.write(head)
             shutil.copyfileobj(self._stream, packed, 1 << 20)

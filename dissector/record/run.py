@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shlex
-import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from dissector.capture.writing import Spool, interface, section, tls_secrets
+from dissector.capture.writing import Spool, interface, pack, section, tls_secrets
 from dissector.record import guest, tls
 from dissector.record.migrate import FILE, Route, demand, migrate, set_up, to_file, wait_for_guest
 from dissector.record.network import Link, Namespaces
@@ -292,14 +290,6 @@ async def file_recorded(job: Job) -> Path:
         counted = await to_file(scenario, job.versions["source"], source, job.scratch.inside(f"@/{FILE}"))
         demand(scenario, counted[0])
         told = Told(*counted, [event(source.name, one, start) for one in await source.happened()])
-    path = job.scratch.staging / f"{job.stem}.bin"
-    shutil.move(job.scratch.path(FILE), path)
-    path.chmod(0o666 & ~current_umask())
+    path = job.scratch.staging / f"{job.stem}.bin.gz"
+    pack(job.scratch.path(FILE), path)
     return published(job, path, {"file": path.name}, [told])
-
-
-def current_umask() -> int:
-    """Give the umask, which can only be read by setting it."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

@@ -38,6 +38,7 @@ HERE = "@/"
 
 JANITOR = """
 trap '' INT TERM HUP
+PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
 names=
 while IFS= read -r line; do names="$names$line
 "; done

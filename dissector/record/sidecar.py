@@ -77,7 +77,8 @@ def sidecar(
         table["tls"] = scenario.tls
     for end in ("source", "destination"):
         counted = [getattr(one, end) for one in told]
-        table[end] = {"arguments": [plain(word) for word in arguments[end]], **query_migrate(counted)}
+        if any(counted):
+            table[end] = {"arguments": [plain(word) for word in arguments[end]], **query_migrate(counted)}
     events = [event for one in told for event in one.events]
     table["events"] = [event for number, event in enumerate(events) if number < MOST or event["event"] != PASS]
     if left_out := len(events) - len(table["events"]):

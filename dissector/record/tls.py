@@ -50,7 +50,7 @@ def make(kind: str, folder: Path) -> None:
         _openssl(folder, "req", *_new(end), "-out", f"{end}.csr")
         (folder / f"{end}.ext").write_text(
             f"basicConstraints=CA:false\nsubjectAltName=DNS:{NAME}\nextendedKeyUsage={usage}\n"
-            "keyUsage=critical,digitalSignature\n"
+            "keyUsage=critical,digitalSignature,keyEncipherment\n"
         )
         given = ["-in", f"{end}.csr", "-CA", "ca-cert.pem", "-CAkey", "ca-key.pem", "-CAcreateserial"]
         _openssl(folder, "x509", "-req", *given, "-days", DAYS, "-extfile", f"{end}.ext", "-out", f"{end}-cert.pem")

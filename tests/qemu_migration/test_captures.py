@@ -18,7 +18,8 @@ from dissector.protocols.qemu_migration import PROTOCOL
 from dissector.protocols.qemu_migration.vmdesc import device_sizes
 
 PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
-CAPTURES = sorted(path.name.removesuffix(".pcap.gz") for path in PCAPS.glob("*.pcap.gz"))
+FILES = {path.name.partition(".pcap")[0]: path for path in sorted(PCAPS.glob("*.pcap*"))}
+CAPTURES = list(FILES)
 MODEL = translate_protocol(PROTOCOL)
 
 
@@ -52,7 +53,7 @@ def decoded(name: str) -> Decoded:
     session = Session(MODEL, payload=True, max_payload=1 << 24)
     events: list[Event] = []
     cut = False
-    for event in conversations(read_packets(PCAPS / f"{name}.pcap.gz")):
+    for event in conversations(read_packets(FILES[name])):
         events += taken(session, event)
         cut = cut or (isinstance(event, Closed) and event.how == "end")
     sidecar = tomllib.loads((PCAPS / f"{name}.toml").read_text(encoding="utf-8"))
