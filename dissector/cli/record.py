@@ -44,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", type=Path, metavar="DIR", help="the root folder that QEMU sees, where --qemu has a chroot"
     )
+    parser.add_argument("--to-root", type=Path, metavar="DIR", help="the same for --to-qemu")
     parser.add_argument(
         "--scenarios", type=Path, metavar="FILE", help="scenarios of your own, instead of the built-in ones"
     )
@@ -70,7 +71,8 @@ async def all_of(wanted: dict[str, Scenario], options: argparse.Namespace) -> in
     from dissector.record.run import Settings  # noqa: PLC0415  # its libraries are not in every installation
 
     program, destination = words(options.qemu, "--qemu"), words(options.to_qemu or options.qemu, "--to-qemu")
-    settings = Settings(program, destination, options.out.resolve(), options.tap, options.port, options.root)
+    to_root = options.to_root if options.to_qemu else options.root
+    settings = Settings(program, destination, options.out.resolve(), options.tap, options.port, options.root, to_root)
     task = asyncio.current_task()
     assert task is not None
     codes: list[int] = []

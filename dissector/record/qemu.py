@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 PREFIX = "qemu-system-"
 GET_QEMU = "Debian, Ubuntu: sudo apt-get install {}; --qemu names another one"
 PACKAGES = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm", "ppc64": "qemu-system-ppc"}
-PATIENCE = 60.0
+PATIENCE = 30.0
+"""Seconds for whatever one waits for."""
 MOST_EVENTS = 1000
 USERFAULTFD = (
     "postcopy needs userfaultfd: run as root, or: sudo sysctl vm.unprivileged_userfaultfd=1 "
@@ -162,8 +163,17 @@ class End:
 
     async def ask(self, command: str, **arguments: object) -> Any:
         """Run one QMP command; ``_`` in an argument's name is a hyphen."""
+        return await self._execute(command, {name.replace("_", "-"): arguments[name] for name in arguments})
+
+    async def urge(self, command: str, **arguments: object) -> Any:
+        """Run one QMP command out of band: also while the monitor waits for something else."""
+        return await self._execute(command, arguments, oob=True)
+
+    async def _execute(self, command: str, given: dict[str, object], *, oob: bool = False) -> Any:
         try:
-            return await self.qmp.execute(command, {name.replace("_", "-"): arguments[name] for name in arguments})
+            return await asyncio.wait_for(self.qmp.execute(command, given, oob=oob), PATIENCE)
+        except TimeoutError as error:
+            raise Failed(f"{self.name}: {command}: no answer: {self.said()}") from error
         except ExecuteError as error:
             raise Failed(f"{self.name}: {command}: {error}") from error
         except QMPError as error:

@@ -11,9 +11,11 @@ under its name when it is whole.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import shlex
+import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -33,6 +35,8 @@ from dissector.record.sniffer import Sniffer, connection_ends
 
 APPLICATION = "layershark: dissector record"
 PATIENCE_FOR_TAP = 10.0
+LONGEST = 180.0
+"""Seconds for a recording: no scenario is meant to take a tenth of it."""
 
 
 class Tap(Protocol):
@@ -66,6 +70,7 @@ class Settings:
     tap: str = "proxy"
     port: int = 0
     root: Path | None = None
+    to_root: Path | None = None
 
 
 @dataclass
@@ -76,6 +81,8 @@ class Job:
     scenario: Scenario
     settings: Settings
     scratch: Scratch
+    away: Scratch
+    """The same for the destination: another one if its QEMU sees another root."""
     programs: dict[str, Program]
     versions: dict[str, tuple[int, int, int]]
     machine: str
@@ -109,8 +116,18 @@ class Job:
 
 async def record(name: str, scenario: Scenario, settings: Settings) -> Path:
     """Record one scenario once and give the place of what was stored."""
-    with Scratch(settings.out, settings.root) as scratch:
-        job = await prepared(name, scenario, settings, scratch)
+    try:
+        return await asyncio.wait_for(_recorded(name, scenario, settings), LONGEST)
+    except TimeoutError as error:
+        raise Failed(f"took longer than {LONGEST:g} seconds") from error
+
+
+async def _recorded(name: str, scenario: Scenario, settings: Settings) -> Path:
+    with contextlib.ExitStack() as folders:
+        scratch = away = folders.enter_context(Scratch(settings.out, settings.root))
+        if settings.to_root != settings.root:
+            away = folders.enter_context(Scratch(settings.out, settings.to_root))
+        job = await prepared(name, scenario, settings, scratch, away)
         if scenario.file:
             return await file_recorded(job)
         with Spool(scratch.path("packets").open("w+b")) as spool, contextlib.ExitStack() as stack:
@@ -125,7 +142,7 @@ async def record(name: str, scenario: Scenario, settings: Settings) -> Path:
             return stored(job, tap, spool, told)
 
 
-async def prepared(name: str, scenario: Scenario, settings: Settings, scratch: Scratch) -> Job:
+async def prepared(name: str, scenario: Scenario, settings: Settings, scratch: Scratch, away: Scratch) -> Job:
     """See whether this QEMU can do it, and make the files it wants."""
     programs = {"source": settings.source.of(scenario.arch), "destination": settings.destination.of(scenario.arch)}
     versions = {end: version_of(program, scenario.arch) for end, program in programs.items()}
@@ -136,10 +153,13 @@ async def prepared(name: str, scenario: Scenario, settings: Settings, scratch: S
     guest.make_disk(scratch.folder)
     if scenario.tls:
         tls.make(scenario.tls, scratch.path(tls.FOLDER))
+    if away is not scratch:
+        shutil.copytree(scratch.folder, away.folder, dirs_exist_ok=True)
     machine = scenario.machine
     if versions["source"][:2] != versions["destination"][:2]:
-        machine = await known_to_both(machine, programs[min(versions, key=lambda end: versions[end])], scratch)
-    return Job(name, scenario, settings, scratch, programs, versions, machine)
+        older = min(versions, key=lambda end: versions[end])
+        machine = await known_to_both(machine, programs[older], scratch if older == "source" else away)
+    return Job(name, scenario, settings, scratch, away, programs, versions, machine)
 
 
 def version_of(program: Program, arch: str) -> tuple[int, int, int]:
@@ -210,18 +230,24 @@ async def perform(job: Job, tap: Tap, listen: str, number: int) -> Told:
         demand(scenario, counted[0])
         happened = [event(end.name, one, start) for end in (source, destination) for one in await end.happened()]
         if scenario.colo is None:
-            wanted = number * scenario.connections
-            await until(lambda: tap.over(wanted), f"{wanted} connections should be over", patience=PATIENCE_FOR_TAP)
+            await over(tap, number * scenario.connections)
+    if scenario.colo is not None:
+        await over(tap, number * scenario.connections)
     return Told(*counted, sorted(happened, key=lambda one: one["seconds"]))
+
+
+async def over(tap: Tap, wanted: int) -> None:
+    """Wait until so many connections are over."""
+    await until(lambda: tap.over(wanted), f"{wanted} connections should be over", patience=PATIENCE_FOR_TAP)
 
 
 @contextlib.asynccontextmanager
 async def ends(job: Job, number: int, *names: str) -> AsyncIterator[list[End]]:
     """Start QEMUs, and end them with the block."""
     started: list[End] = []
-    scratch = job.scratch
     try:
         for name in names:
+            scratch = job.scratch if name == "source" else job.away
             secrets = {"SSLKEYLOGFILE": scratch.inside(f"@/{tls.KEY_LOG}")} if job.scenario.tls else {}
             own = secrets if name == "source" else {}
             program, words, wrapper = job.programs[name], job.arguments(name), job.wrapper(name)

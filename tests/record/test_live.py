@@ -119,7 +119,7 @@ def accepted(stream: bytes, arguments: str, tmp_path: Path) -> dict[str, Any]:
 
     async def load() -> dict[str, Any]:
         with Scratch(tmp_path) as scratch:
-            job = await prepared("load", scenario, Settings(QEMU, QEMU, tmp_path), scratch)
+            job = await prepared("load", scenario, Settings(QEMU, QEMU, tmp_path), scratch, scratch)
             scratch.path(FILE).write_bytes(stream)
             async with ends(job, 1, "destination") as (end,):
                 await end.ask("migrate-incoming", uri=scratch.inside(f"exec:cat @/{FILE}"))
