@@ -85,6 +85,18 @@ async def to_file(scenario: Scenario, version: Sequence[int], source: End, place
     return await source.status("completed"), {}
 
 
+def main_channel(uri: str) -> dict[str, object]:
+    """Give a ``tcp:`` URI as the main one of several channels."""
+    host, _, port = uri.removeprefix("tcp:").rpartition(":")
+    address = {"transport": "socket", "type": "inet", "host": host.strip("[]"), "port": port}
+    return {"channel-type": "main", "addr": address}
+
+
+def cpr_channel(path: str) -> dict[str, object]:
+    """Give the channel for CPR's state, which has file descriptors and so is a Unix socket."""
+    return {"channel-type": "cpr", "addr": {"transport": "socket", "type": "unix", "path": path}}
+
+
 async def rounds(wanted: int, source: End) -> None:
     """Wait until the source has gone through its memory so many times."""
 

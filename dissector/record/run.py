@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import shlex
 import shutil
 import time
@@ -24,7 +25,17 @@ from typing import Any, Protocol
 
 from dissector.capture.writing import Spool, interface, pack, section, tls_secrets
 from dissector.record import guest, tls
-from dissector.record.migrate import FILE, Route, demand, migrate, set_up, to_file, wait_for_guest
+from dissector.record.migrate import (
+    FILE,
+    Route,
+    cpr_channel,
+    demand,
+    main_channel,
+    migrate,
+    set_up,
+    to_file,
+    wait_for_guest,
+)
 from dissector.record.network import Link, Namespaces
 from dissector.record.proxy import Proxy, free_port, in_use
 from dissector.record.qemu import End, Failed, Lacks, Program, until
@@ -87,6 +98,7 @@ class Job:
     versions: dict[str, tuple[int, int, int]]
     machine: str
     namespaces: Namespaces | None = None
+    listen: str = ""
 
     @property
     def stem(self) -> str:
@@ -106,8 +118,13 @@ class Job:
         if scenario.tls:
             front += tls.objects(scenario.tls)[end == "destination"]
         own = shlex.split(scenario.source if end == "source" else scenario.destination)
-        waits = ["-incoming", "defer"] if end == "destination" else []
-        return [*front, *shlex.split(scenario.arguments), *own, *waits]
+        return [*front, *shlex.split(scenario.arguments), *own, *(self.waits() if end == "destination" else [])]
+
+    def waits(self) -> list[str]:
+        """Give what a destination waits for: the address comes later, but for CPR, which must know all at once."""
+        if not self.scenario.cpr:
+            return ["-incoming", "defer"]
+        return ["-incoming", self.listen, "-incoming", json.dumps(cpr_channel("@/cpr.sock"))]
 
     def wrapper(self, end: str) -> list[str]:
         """Give the command to start an end in."""
@@ -133,10 +150,11 @@ async def _recorded(name: str, scenario: Scenario, settings: Settings) -> Path:
         with Spool(scratch.path("packets").open("w+b")) as spool, contextlib.ExitStack() as stack:
             if scenario.network:
                 job.namespaces = stack.enter_context(Namespaces(scratch))
-            tap, listen = tap_of(job, spool)
+            tap, job.listen = tap_of(job, spool)
+            do = transfer if scenario.cpr else perform
             await tap.start()
             try:
-                told = [await perform(job, tap, listen, number + 1) for number in range(scenario.migrations)]
+                told = [await do(job, tap, number + 1) for number in range(scenario.migrations)]
             finally:
                 await tap.stop()
             return stored(job, tap, spool, told)
@@ -214,26 +232,49 @@ def tap_of(job: Job, spool: Spool) -> tuple[Tap, str]:
     return Sniffer(host, port, spool, job.scratch.path("capture")), listen
 
 
-async def perform(job: Job, tap: Tap, listen: str, number: int) -> Told:
+async def perform(job: Job, tap: Tap, number: int) -> Told:
     """Do the scenario's migration number so and so, between two QEMUs that live no longer than it takes."""
     scenario = job.scenario
     async with ends(job, number, "destination", "source") as (destination, source):
         extra = tls.parameters(scenario.tls) if scenario.tls else {}
         for end in (destination, source):
             await set_up(scenario, end, extra)
-        await destination.ask("migrate-incoming", uri=listen)
+        await destination.ask("migrate-incoming", uri=job.listen)
         for command, arguments in scenario.before:
             await source.ask(command, **arguments)
         await wait_for_guest(scenario, source)
         start = time.time_ns()
-        counted = await migrate(scenario, Route(listen, tap.uri), source, destination)
+        counted = await migrate(scenario, Route(job.listen, tap.uri), source, destination)
         demand(scenario, counted[0])
-        happened = [event(end.name, one, start) for end in (source, destination) for one in await end.happened()]
+        happened = await events(start, source, destination)
         if scenario.colo is None:
             await over(tap, number * scenario.connections)
     if scenario.colo is not None:
         await over(tap, number * scenario.connections)
-    return Told(*counted, sorted(happened, key=lambda one: one["seconds"]))
+    return Told(*counted, happened)
+
+
+async def transfer(job: Job, tap: Tap, number: int) -> Told:
+    """Do a migration with CPR: a destination that answers only when it has the state that comes in front of all."""
+    async with ends(job, number, "source") as (source,):
+        await source.set_up(job.scenario.capabilities, {**job.scenario.parameters, "mode": "cpr-transfer"})
+        await wait_for_guest(job.scenario, source)
+        async with ends(job, number, "destination", connected=False) as (destination,):
+            await until(job.away.path("cpr.sock").exists, "destination: does not listen", destination)
+            start = time.time_ns()
+            place = cpr_channel(job.scratch.inside("@/cpr.sock"))
+            await source.ask("migrate", channels=[main_channel(tap.uri), place])
+            await destination.connect()
+            counted = await source.status("completed"), await destination.status("completed")
+            happened = await events(start, source, destination)
+            await over(tap, number * job.scenario.connections)
+    return Told(*counted, happened)
+
+
+async def events(start: int, *ends: End) -> list[dict[str, Any]]:
+    """Give what happened at both ends, in order."""
+    happened = [event(end.name, one, start) for end in ends for one in await end.happened()]
+    return sorted(happened, key=lambda one: one["seconds"])
 
 
 async def over(tap: Tap, wanted: int) -> None:
@@ -242,7 +283,7 @@ async def over(tap: Tap, wanted: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def ends(job: Job, number: int, *names: str) -> AsyncIterator[list[End]]:
+async def ends(job: Job, number: int, *names: str, connected: bool = True) -> AsyncIterator[list[End]]:
     """Start QEMUs, and end them with the block."""
     started: list[End] = []
     try:
@@ -252,7 +293,7 @@ async def ends(job: Job, number: int, *names: str) -> AsyncIterator[list[End]]:
             own = secrets if name == "source" else {}
             program, words, wrapper = job.programs[name], job.arguments(name), job.wrapper(name)
             started.append(End(f"{name}-{number}", program, words, scratch, wrapper=wrapper, environment=own))
-        for end in started:
+        for end in started if connected else ():
             await end.connect()
         yield started
     finally:

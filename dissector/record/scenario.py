@@ -60,6 +60,7 @@ class Scenario:
     tls: str = ""
     network: Network | None = None
     file: str = ""
+    cpr: bool = False
     capabilities: Sequence[str] = ()
     parameters: Mapping[str, object] = field(default_factory=dict)
     before: Sequence[tuple[str, Mapping[str, object]]] = ()

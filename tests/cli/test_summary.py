@@ -43,6 +43,8 @@ NEVER = {"ram.dirty-sync-count"}
 SIDECARS = [path for path in sorted(PCAPS.glob("*.toml")) if "\ncapture = " in path.read_text(encoding="utf-8")]
 EXPECTED = {f"qemu-{release}-failure": ["rp_shut", "truncated"] for release in ("10.0", "11.1")}
 """Recordings that show something going wrong: a destination that says so."""
+ELSEWHERE = {"qemu-10.0-cpr-transfer": 144, "qemu-11.1-cpr-transfer": 172}
+"""Octets that QEMU counts as transferred, and that went over another socket than those recorded: the state of CPR."""
 WITHOUT_RELEASE = {"riscv64"}
 """Architectures whose machine types have no release in their names."""
 
@@ -88,6 +90,8 @@ def test_every_recorded_migration_agrees_with_qemu(cli: Callable[..., Ran], path
     assert (1 if errors else 0, "", len(told)) == (ran.code, ran.err, len(found))
     for ours, theirs in zip(found, told, strict=True):
         values = {"status": theirs["status"]} | {f"ram.{key}": value for key, value in theirs.get("ram", {}).items()}
+        if path.stem in ELSEWHERE:
+            values["ram.transferred"] -= ELSEWHERE[path.stem]
         silent = {key for key in KEYS if ours[key] is None}
         assert not_told(sidecar, theirs["status"]) == silent
         assert silent == set(ours["reasons"])
