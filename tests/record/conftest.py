@@ -34,6 +34,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Recorder(tmp_path_factory.mktemp("recorded"))("precopy-rp")
 
 
+@pytest.fixture(scope="session", params=["precopy-rp", "multifd"])
+def each(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the capture of a migration over one connection, then of one over three."""
+    if request.param == "precopy-rp":
+        return Path(request.getfixturevalue("recorded"))
+    return Recorder(tmp_path_factory.mktemp("recorded"))(str(request.param))
+
+
 @pytest.fixture
 def recorder(tmp_path: Path) -> Recorder:
     """Give a recorder with a folder of its own."""

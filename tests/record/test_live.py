@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from dissector.cli import main
 from dissector.decode import PduSeen
 from dissector.protocols.qemu_migration.builder import MainChannel
 from dissector.record.migrate import FILE
-from dissector.record.qemu import End
+from dissector.record.qemu import End, Lacks
 from dissector.record.run import Settings, ends, prepared
-from dissector.record.scenario import Scenario
+from dissector.record.scenario import RecordError, Scenario
 from dissector.record.scratch import Scratch
 from dissector.tshark import Tshark
 from tests.record.conftest import QEMU, Recorder
-from tests.support.captures import octets
+from tests.support.captures import gaps, octets
 from tests.support.readers import (
     Reading,
     decoded,
@@ -48,11 +49,13 @@ def sidecar(capture: Path) -> dict[str, Any]:
     return tomllib.loads((capture.parent / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def kinds(reading: Reading) -> list[tuple[str, str, str]]:
-    """Give the messages of a recording, without repetitions: how many pages there are is chance."""
-    seen = (e for e in reading.events if isinstance(e, PduSeen))
-    names = ((str(e.source.channel), str(e.direction), e.name) for e in seen)
-    return [kind for kind, _ in itertools.groupby(n for n in names if not n[2].startswith("Ram"))]
+def kinds(reading: Reading) -> dict[tuple[str, str], list[str]]:
+    """Give the messages of each direction without repetitions: how many pages there are is chance."""
+    names = defaultdict(list)
+    for e in reading.events:
+        if isinstance(e, PduSeen) and not e.name.startswith("Ram"):
+            names[str(e.source.channel), str(e.direction)].append(e.name)
+    return {way: [name for name, _ in itertools.groupby(found)] for way, found in names.items()}
 
 
 class TestRecorded:
@@ -67,17 +70,17 @@ class TestRecorded:
         assert "completed" in [event.get("status") for event in told["events"]]
         assert "./dev run dissector record precopy-rp" == told["record"]
 
-    def test_qemus_counts_are_ours(self, recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_qemus_counts_are_ours(self, each: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The witness for what the readers agree on."""
-        assert main(["summary", "--json", str(recorded)]) == 0
-        ours, theirs = json.loads(capsys.readouterr().out), sidecar(recorded)["source"]["query-migrate"]["ram"]
+        assert main(["summary", "--json", str(each)]) == 0
+        ours, theirs = json.loads(capsys.readouterr().out), sidecar(each)["source"]["query-migrate"]["ram"]
 
         assert [ours[f"ram.{key}"] for key in ("normal", "duplicate")] == [theirs["normal"], theirs["duplicate"]]
         assert ("completed", []) == (ours["status"], ours["errors"])
 
-    def test_decoder_and_scapy(self, recorded: Path) -> None:
+    def test_decoder_and_scapy(self, each: Path) -> None:
         """Every message dissected from its own octets has the same fields, and is built again."""
-        reading = decoded(recorded)
+        reading = decoded(each)
 
         assert reading.faults == []
         for e in reading.events:
@@ -87,30 +90,55 @@ class TestRecorded:
                 assert ours.fields[: len(ours.fields) - len(e.notes)] == seen_by_scapy(e, at).fields
 
     @pytest.mark.needs_tshark
-    def test_decoder_and_wireshark(self, recorded: Path, tshark: Tshark, tmp_path: Path) -> None:
+    def test_decoder_and_wireshark(self, each: Path, tshark: Tshark, tmp_path: Path) -> None:
         """The generated plugin sees the same messages."""
         plugin = tmp_path / "qemu_migration.lua"
         plugin.write_text(plugin_text(), encoding="utf-8")
 
-        assert not difference(decoded(recorded).pdus, wireshark(recorded, tshark, plugin).pdus)
+        assert not difference(decoded(each).pdus, wireshark(each, tshark, plugin).pdus)
 
     def test_twice_the_same_structure(self, recorded: Path, recorder: Recorder) -> None:
         """Another recording of the scenario has the same sections, commands and messages in the same order."""
         assert kinds(decoded(recorded)) == kinds(decoded(recorder("precopy-rp")))
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the kernel's loopback is called otherwise here")
+def recorded_or_skipped(recorder: Recorder, name: str, **settings: str) -> Path:
+    """Record what not everybody may."""
+    try:
+        return recorder(name, **settings)
+    except (Lacks, RecordError) as error:
+        pytest.skip(str(error))
+
+
 def test_the_other_tap_sees_the_same(recorded: Path, recorder: Recorder) -> None:
     """tcpdump's capture has the structure of the proxy's; without privileges or tcpdump there is none."""
-    from dissector.record.scenario import RecordError  # noqa: PLC0415  # only here
-
-    try:
-        path = recorder("precopy-rp", tap="dumpcap")
-    except RecordError as error:
-        pytest.skip(str(error))
+    path = recorded_or_skipped(recorder, "precopy-rp", tap="dumpcap")
 
     assert "dumpcap" == sidecar(path)["tap"]
     assert kinds(decoded(recorded)) == kinds(decoded(path))
+
+
+def test_a_network_that_loses_and_reorders(recorder: Recorder) -> None:
+    """What it does to the segments is not seen in the messages; only root has such a network."""
+    path = recorded_or_skipped(recorder, "lossy")
+    reading = decoded(path)
+    found = list(conversations(read_packets(path)))
+
+    assert "link" == sidecar(path)["tap"]
+    assert [] == reading.faults
+    assert [] == gaps(found)
+    assert kinds(reading)["main", "forward"][-1] == "VmDescription"
+
+
+@pytest.mark.needs_tshark
+@pytest.mark.parametrize("kind", ["psk", "x509"])
+def test_wireshark_decrypts_what_is_recorded(recorder: Recorder, tshark: Tshark, kind: str) -> None:
+    """The secrets are in the capture: what the source said begins with the file header."""
+    path = recorded_or_skipped(recorder, f"tls-{kind}")
+    said = list(tshark.lines(path, args=("-q", "-z", "follow,tls,raw,0")))
+
+    assert any(line.strip().startswith("5145564d00000003") for line in said)
+    assert b"QEVM" not in octets(list(conversations(read_packets(path))), 0)[:64]
 
 
 def accepted(stream: bytes, arguments: str, tmp_path: Path) -> dict[str, Any]:
