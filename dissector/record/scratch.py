@@ -8,7 +8,7 @@ closed, which the kernel does when the recorder is gone, and then removes what h
 
 Processes do not outlive the recorder either.  On Linux each of them asks the kernel to be killed when its parent ends
 (``PR_SET_PDEATHSIG``); this holds through programs that only execute another one (``chroot``, ``ip netns exec``,
-``nice``), but not through those that fork (``sudo``).
+``nice``), but not through those that fork or change the user (``sudo``, ``setpriv``).
 
 QEMU may be in a chroot.  ``Scratch`` then lies below its root, and :meth:`Scratch.inside` gives names as they are in
 there.

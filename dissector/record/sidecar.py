@@ -66,7 +66,7 @@ def sidecar(
         "scenario": name,
         "qemu": source,
         **({"to-qemu": destination} if source != destination else {}),
-        "record": f"./dev run dissector record {name}",
+        "record": f"./dev run dissector record {'--to-qemu QEMU ' if source != destination else ''}{name}",
         "arch": scenario.arch,
         "capabilities": list(scenario.capabilities),
         "before": [json.dumps({"execute": command, "arguments": given}) for command, given in scenario.before],

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,15 @@ from dissector.record.qemu import Program
 from dissector.record.run import Settings, record
 from dissector.record.scenario import built_in
 
+TOOLS = ("as", "ld", "objcopy")
 QEMU = Program(["qemu-system-x86_64"])
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a guest where none can be made."""
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing and item.get_closest_marker("needs_qemu"):
+        pytest.skip(f"{', '.join(missing)}: not installed")
 
 
 @dataclass(frozen=True)

@@ -70,10 +70,10 @@ class TestRecorded:
         assert "completed" in [event.get("status") for event in told["events"]]
         assert "./dev run dissector record precopy-rp" == told["record"]
 
-    def test_qemus_counts_are_ours(self, each: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_qemus_counts_are_ours(self, recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The witness for what the readers agree on."""
-        assert main(["summary", "--json", str(each)]) == 0
-        ours, theirs = json.loads(capsys.readouterr().out), sidecar(each)["source"]["query-migrate"]["ram"]
+        assert main(["summary", "--json", str(recorded)]) == 0
+        ours, theirs = json.loads(capsys.readouterr().out), sidecar(recorded)["source"]["query-migrate"]["ram"]
 
         assert [ours[f"ram.{key}"] for key in ("normal", "duplicate")] == [theirs["normal"], theirs["duplicate"]]
         assert ("completed", []) == (ours["status"], ours["errors"])

@@ -38,8 +38,11 @@ def test_it_says_how_to_record_it_again() -> None:
 
 
 def test_another_destination_is_named() -> None:
-    """Only where there is one."""
-    assert made(Told({}, {}), versions=(VERSION, (10, 0, 1)))["to-qemu"] == "10.0.1"
+    """Only where there is one; which QEMU it was on the machine that recorded is nobody's business."""
+    told = made(Told({}, {}), versions=(VERSION, (10, 0, 1)))
+
+    assert told["to-qemu"] == "10.0.1"
+    assert told["record"] == "./dev run dissector record --to-qemu QEMU mine"
 
 
 def test_what_is_about_the_machine_is_left_out() -> None:
