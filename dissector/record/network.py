@@ -73,9 +73,9 @@ class Namespaces:
             with contextlib.suppress(Lacks):
                 _ip("netns", "del", name)
 
-    def wrapper(self, end: str) -> list[str]:
-        """Give the command to start a program in one of them."""
-        return ["ip", "netns", "exec", self.names[end]]
+    def place(self, end: str) -> str:
+        """Give the file of one of them."""
+        return f"/run/netns/{self.names[end]}"
 
 
 def _ip(*arguments: str) -> None:

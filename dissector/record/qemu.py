@@ -110,7 +110,7 @@ class Program:
 
 
 class End:
-    """One running QEMU; *wrapper* is a command to start it in (a network namespace), *scratch* where its files are."""
+    """One running QEMU; *scratch* is where its files are, *namespace* its network namespace, if it has one."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class End:
         arguments: Sequence[str],
         scratch: Scratch,
         *,
-        wrapper: Sequence[str] = (),
+        namespace: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
@@ -131,7 +131,7 @@ class End:
         chardev = ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
         with theirs, self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*wrapper, *program.words, *map(scratch.inside, arguments), *chardev],
+                [*program.words, *map(scratch.inside, arguments), *chardev],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -139,7 +139,7 @@ class End:
                 env={**os.environ, **(environment or {})},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the recorder, who then ends its QEMUs
-                preexec_fn=dies_with_us(),  # noqa: PLW1509  # there are no threads here
+                preexec_fn=dies_with_us(namespace),  # noqa: PLW1509  # there are no threads here
             )
 
     async def connect(self) -> None:

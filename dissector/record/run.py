@@ -126,9 +126,9 @@ class Job:
             return ["-incoming", "defer"]
         return ["-incoming", self.listen, "-incoming", json.dumps(cpr_channel("@/cpr.sock"))]
 
-    def wrapper(self, end: str) -> list[str]:
-        """Give the command to start an end in."""
-        return self.namespaces.wrapper(end) if self.namespaces else []
+    def namespace(self, end: str) -> str:
+        """Give the network namespace of an end."""
+        return self.namespaces.place(end) if self.namespaces else ""
 
 
 async def record(name: str, scenario: Scenario, settings: Settings) -> Path:
@@ -291,8 +291,8 @@ async def ends(job: Job, number: int, *names: str, connected: bool = True) -> As
             scratch = job.scratch if name == "source" else job.away
             secrets = {"SSLKEYLOGFILE": scratch.inside(f"@/{tls.KEY_LOG}")} if job.scenario.tls else {}
             own = secrets if name == "source" else {}
-            program, words, wrapper = job.programs[name], job.arguments(name), job.wrapper(name)
-            started.append(End(f"{name}-{number}", program, words, scratch, wrapper=wrapper, environment=own))
+            program, words, where = job.programs[name], job.arguments(name), job.namespace(name)
+            started.append(End(f"{name}-{number}", program, words, scratch, namespace=where, environment=own))
         for end in started if connected else ():
             await end.connect()
         yield started

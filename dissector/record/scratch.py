@@ -7,8 +7,8 @@ not run then.  So a *janitor*, a shell of one line, is started first: it reads n
 closed, which the kernel does when the recorder is gone, and then removes what has these names.
 
 Processes do not outlive the recorder either.  On Linux each of them asks the kernel to be killed when its parent ends
-(``PR_SET_PDEATHSIG``); this holds through programs that only execute another one (``chroot``, ``ip netns exec``,
-``nice``), but not through those that fork or change the user (``sudo``, ``setpriv``).
+(``PR_SET_PDEATHSIG``); this holds through programs that only execute another one (``chroot``, ``nice``), but not
+through those that fork or change the user (``sudo``, ``setpriv``).
 
 QEMU may be in a chroot.  ``Scratch`` then lies below its root, and :meth:`Scratch.inside` gives names as they are in
 there.
@@ -49,7 +49,7 @@ printf %s "$names" | while read -r what name; do
     esac
 done
 """
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _CLONE_NEWNET = 1, 0x40000000
 
 
 class Scratch:
@@ -115,14 +115,19 @@ def plain(text: str) -> str:
     return text.replace(HERE, "")
 
 
-def dies_with_us() -> Callable[[], None] | None:
-    """Give what a child does before it becomes a program, so that it does not outlive us."""
+def dies_with_us(namespace: str = "") -> Callable[[], None] | None:
+    """Give what a child does before it becomes a program, so that it does not outlive us.
+
+    It also enters a network namespace, given by its file, without the help of ``ip netns exec``.
+    """
     if not sys.platform.startswith("linux"):
         return None
-    parent, prctl = os.getpid(), ctypes.CDLL(None, use_errno=True).prctl
+    parent, libc = os.getpid(), ctypes.CDLL(None, use_errno=True)
 
     def ask_the_kernel() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if namespace and libc.setns(os.open(namespace, os.O_RDONLY | os.O_CLOEXEC), _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # which ended before it was asked
             os.kill(os.getpid(), signal.SIGKILL)
 
