@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import re
 import sys
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,9 +24,9 @@ from dissector.protocols.qemu_migration import PROTOCOL
 from dissector.reading import Reading
 from tests.qemu_migration.test_streams import decoded, said
 from tests.qemu_migration.vectors import directions, vectors
+from tests.support.recordings import PLAIN, name_of, sidecar
 
 ROOT = Path(__file__).resolve().parent.parent
-PCAPS = ROOT / "pcaps"
 PAGE = ROOT / "docs" / "coverage.md"
 PREFIX = re.compile(r"^qemu-[\d.]+-")
 
@@ -66,21 +65,21 @@ class Recorded:
 @functools.cache
 def recorded() -> tuple[Recorded, ...]:
     """All recorded migrations, by release and name."""
-    found = [_recorded(path) for path in sorted(PCAPS.glob("*.pcap.gz"))]
+    found = [_recorded(path) for path in PLAIN]
     return tuple(sorted(found, key=lambda x: (x.release, x.name)))
 
 
 def _recorded(path: Path) -> Recorded:
-    name = path.name.removesuffix(".pcap.gz")
-    sidecar = tomllib.loads((PCAPS / f"{name}.toml").read_text(encoding="utf-8"))
+    name = name_of(path)
+    told = sidecar(path)
     reading = Reading(protocol(), path, events=OPAQUE)
     opaque = sum(e.length for e in reading.events() if isinstance(e, PduSeen) and e.name in OPAQUE)
     pdus: Counter[str] = Counter()
     for conversation in reading.session.conversations:
         pdus.update(conversation.pdus)
     octets = sum(sum(wire.octets) for wire in reading.wires.values())
-    release = tuple(int(n) for n in re.findall(r"\d+", sidecar["qemu"])[:2])
-    return Recorded(name, sidecar["about"], release, octets, opaque, +pdus)
+    release = tuple(int(n) for n in re.findall(r"\d+", told["qemu"])[:2])
+    return Recorded(name, told["about"], release, octets, opaque, +pdus)
 
 
 @functools.cache

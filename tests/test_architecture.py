@@ -21,7 +21,7 @@ FLOORS = {
     "decode": 5,
     "capture": 6,
     "tshark": 6,
-    "record": 6,
+    "record": 7,
     "doctor": 7,
     "reading": 7,
     "summary": 7,
@@ -36,6 +36,7 @@ ONLY = {
     "decode": {"ir", "errors", "decode"},
     "capture": {"errors", "capture"},
     "tshark": {"errors", "tshark"},
+    "record": {"errors", "capture", "record"},
 }
 """Floors that look at less than all below them: no Scapy for the executors, no protocol for the capture reader."""
 

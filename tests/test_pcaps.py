@@ -15,38 +15,42 @@ from typing import Any
 import pytest
 
 from dissector.capture import Closed, Gap, Opened, conversations, read_packets
+from dissector.record.scenario import built_in
 
 PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
-CAPTURE, WITH_KEYS = ".pcap.gz", ".pcapng.gz"
-"""What a capture's name ends with; one of TLS has its keys in it, which only pcapng can hold."""
-NAMES = sorted(
-    {path.name.partition(".pcap")[0] for path in PCAPS.glob("*.pcap*.gz")}
-    | {path.stem for path in PCAPS.glob("*.toml") if path.stem != "scenarios"}
-)
+SUFFIX = re.compile(r"\.(?:pcap|pcapng|bin)\.gz$")
+FILES = {SUFFIX.sub("", path.name): path for path in PCAPS.glob("*.gz")}
+NAMES = sorted(FILES.keys() | {path.stem for path in PCAPS.glob("*.toml")})
+CAPTURES = [name for name in NAMES if name in FILES and ".pcap" in FILES[name].name]
 KEYS: dict[str, type] = {
-    "capture": str,
     "about": str,
     "qemu": str,
     "record": str,
-    "port": int,
     "capabilities": list,
     "sha256": str,
     "parameters": dict,
     "seconds": dict,
     "source": dict,
-    "destination": dict,
 }
-MAY_HAVE: dict[str, type] = {"before": list, "ends": list, "encrypted": str}
+OF_CAPTURES: dict[str, type] = {"capture": str, "port": int, "destination": dict}
+OF_FILES: dict[str, type] = {"file": str}
+MAY_HAVE: dict[str, type] = {
+    "before": list,
+    "ends": list,
+    "tap": str,
+    "scenario": str,
+    "arch": str,
+    "tls": str,
+    "to-qemu": str,
+    "events": list,
+    "events-left-out": int,
+}
 SECRETS = b"KSLT"
 """The type of secrets in a Decryption Secrets Block, as a little-endian machine writes it: TLS key log."""
+SCENARIOS = built_in()
 HOW = ("fin", "rst", "end", "gap")
 """How a connection ends, the best first: the last two mean that the capture lacks something."""
 ABSOLUTE = re.compile(r"(?<![\w.])(?:~?/|[A-Za-z]:\\+)\w")
-
-
-def file_name(name: str) -> str:
-    """The capture's, by what its sidecar says."""
-    return name + (WITH_KEYS if "encrypted" in sidecar(name) else CAPTURE)
 
 
 def sidecar(name: str) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def connections(name: str) -> list[tuple[int, str]]:
     """Give the server's port and the end of each connection in a capture."""
     ports: dict[int, int] = {}
     ends: dict[int, str] = {}
-    for event in conversations(read_packets(PCAPS / file_name(name), strict=True)):
+    for event in conversations(read_packets(FILES[name], strict=True)):
         index = event.connection.index
         how = "fin"
         match event:
@@ -77,17 +81,18 @@ def connections(name: str) -> list[tuple[int, str]]:
 class TestCapture:
     def test_there_are_both(self, name: str) -> None:
         """No capture without its sidecar, no sidecar without its capture."""
-        assert (PCAPS / file_name(name)).is_file()
+        assert name in FILES
         assert (PCAPS / f"{name}.toml").is_file()
 
     def test_the_sidecar_has_the_agreed_keys(self, name: str) -> None:
         """Whoever reads a sidecar finds the same keys in each, and both ends' counts."""
         told = sidecar(name)
-        known = {**KEYS, **MAY_HAVE}
+        needed = {**KEYS, **(OF_CAPTURES if name in CAPTURES else OF_FILES)}
+        known = {**needed, **MAY_HAVE}
 
-        assert KEYS.keys() <= told.keys() <= known.keys()
+        assert needed.keys() <= told.keys() <= known.keys()
         assert [key for key, value in told.items() if not isinstance(value, known[key])] == []
-        for end in ("source", "destination"):
+        for end in needed.keys() & {"source", "destination"}:
             assert isinstance(told[end]["arguments"], list)
             assert isinstance(told[end]["query-migrate"], dict)
         assert "status" in told["source"]["query-migrate"]
@@ -95,33 +100,18 @@ class TestCapture:
     def test_the_sidecar_is_of_this_capture(self, name: str) -> None:
         """It names the file beside it, octet for octet, and the QEMU in the file's name."""
         told = sidecar(name)
-        octets = (PCAPS / file_name(name)).read_bytes()
+        octets = FILES[name].read_bytes()
 
-        assert file_name(name) == told["capture"]
+        assert FILES[name].name == told["capture" if name in CAPTURES else "file"]
         assert hashlib.sha256(octets).hexdigest() == told["sha256"]
         assert name.startswith(f"qemu-{told['qemu'].rpartition('.')[0]}-")
-
-    def test_what_is_encrypted_has_its_keys(self, name: str) -> None:
-        """A capture says that it is of TLS, and then has a block of secrets in it."""
-        octets = gzip.decompress((PCAPS / file_name(name)).read_bytes())
-
-        assert ("tls" == sidecar(name).get("encrypted")) is (SECRETS in octets)
 
     def test_it_can_be_recorded_again(self, name: str) -> None:
         """The command in the sidecar names a scenario that there is."""
         *command, scenario = shlex.split(sidecar(name)["record"])
 
-        assert command[:4] == ["./dev", "run", "python", "pcaps/record.py"]
-        assert scenario in sidecar("scenarios")
-
-    def test_every_connection_is_whole(self, name: str) -> None:
-        """From its first octet to a FIN from both sides; a reset, or no end at all, only where the sidecar says so."""
-        told = sidecar(name)
-        found = connections(name)
-
-        assert found
-        assert {told["port"]} == {port for port, _ in found}
-        assert told.get("ends", ["fin"] * len(found)) == [how for _, how in found]
+        assert command[:4] == ["./dev", "run", "dissector", "record"]
+        assert scenario in SCENARIOS
 
     def test_the_sidecar_tells_nothing_of_the_machine(self, name: str) -> None:
         """Files are named relative to where they were, so no path of the machine that recorded is in it."""
@@ -132,7 +122,24 @@ class TestCapture:
 
     def test_it_is_small(self, name: str) -> None:
         """Everybody who clones the repository downloads it."""
-        assert (PCAPS / file_name(name)).stat().st_size <= 700_000
+        assert FILES[name].stat().st_size <= 700_000
+
+    def test_what_is_encrypted_has_its_keys(self, name: str) -> None:
+        """A capture says that it is of TLS, and then has a block of secrets in it."""
+        octets = gzip.decompress(FILES[name].read_bytes())
+
+        assert ("tls" in sidecar(name)) is (SECRETS in octets)
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_every_connection_is_whole(name: str) -> None:
+    """From its first octet to a FIN from both sides; a reset, or no end at all, only where the sidecar says so."""
+    told = sidecar(name)
+    found = connections(name)
+
+    assert found
+    assert {told["port"]} == {port for port, _ in found}
+    assert told.get("ends", ["fin"] * len(found)) == [how for _, how in found]
 
 
 def test_all_together_are_small() -> None:
@@ -147,7 +154,7 @@ def test_all_together_are_small() -> None:
         ('["-drive", "file=/var/disk.img"]', True),
         ('"~/disk.img"', True),
         ('"C:\\\\disk.img"', True),
-        ('"./dev run python pcaps/record.py"', False),
+        ('"./dev run dissector record"', False),
         ('"tcp:[::1]:4545"', False),
     ],
 )

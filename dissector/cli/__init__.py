@@ -37,6 +37,7 @@ COMMANDS = {
     "decode": "print the messages of the migrations in a capture",
     "summary": "print what happened in each migration of a capture, in QEMU's words",
     "wrap": "make a capture, for Wireshark, of a migration that was written to a file",
+    "record": "record live migrations between two QEMUs",
     "demo": "decode a recorded migration with tshark and the generated plugin",
     "doctor": "say what is installed, what is missing and how to get it",
     "install": "put the plugin where Wireshark looks for plugins",

@@ -40,11 +40,15 @@ KEYS = [
 ]
 PAGES = {"ram.normal", "ram.duplicate"}
 NEVER = {"ram.dirty-sync-count"}
-SIDECARS = sorted(
+SIDECARS = [
     path
-    for path in PCAPS.glob("*.toml")
-    if path.name != "scenarios.toml" and "encrypted" not in tomllib.loads(path.read_text(encoding="utf-8"))
-)
+    for path in sorted(PCAPS.glob("*.toml"))
+    if (told := tomllib.loads(path.read_text(encoding="utf-8"))) and "capture" in told and "tls" not in told
+]
+EXPECTED = {f"qemu-{release}-failure": ["rp_shut", "truncated"] for release in ("10.0", "11.1")}
+"""Recordings that show something going wrong: a destination that says so."""
+WITHOUT_RELEASE = {"riscv64"}
+"""Architectures whose machine types have no release in their names."""
 
 
 def summaries(ran: Ran) -> list[dict[str, Any]]:
@@ -54,7 +58,7 @@ def summaries(ran: Ran) -> list[dict[str, Any]]:
 
 def not_told(sidecar: dict[str, Any], status: str) -> set[str]:
     """Say for which keys the wire of a recording cannot have an answer, from what was recorded."""
-    release = tuple(int(part) for part in sidecar["qemu"].split(".")[:2])
+    release = machine_release(sidecar)
     keys = set(NEVER)
     if release < (8, 2):
         keys |= {"ram.transferred"}
@@ -62,11 +66,18 @@ def not_told(sidecar: dict[str, Any], status: str) -> set[str]:
         keys |= {"ram.duplicate"}
     if "pause" in sidecar["seconds"]:
         keys |= {*PAGES, "ram.transferred", "ram.postcopy-requests"}
-    if status != "completed":
+    if sidecar.get("scenario") == "cpr-transfer":
+        keys |= {"ram.transferred"}
+    if status not in {"completed", "colo"}:
         keys |= {*PAGES, "ram.transferred"}
-    if status == "cancelled":
+    if status in {"cancelled", "colo"}:
         keys |= {"status"}
     return keys
+
+
+def machine_release(sidecar: dict[str, Any]) -> tuple[int, ...]:
+    """Give the release of the machine type: that of the older QEMU."""
+    return min(tuple(map(int, sidecar.get(key, sidecar["qemu"]).split(".")[:2])) for key in ("qemu", "to-qemu"))
 
 
 @pytest.mark.parametrize("path", SIDECARS, ids=lambda path: path.stem)
@@ -78,7 +89,9 @@ def test_every_recorded_migration_agrees_with_qemu(cli: Callable[..., Ran], path
     ran = cli("summary", "--json", PCAPS / sidecar["capture"])
     found = summaries(ran)
 
-    assert (0, "", len(told)) == (ran.code, ran.err, len(found))
+    errors = EXPECTED.get(path.stem, [])
+
+    assert (1 if errors else 0, "", len(told)) == (ran.code, ran.err, len(found))
     for ours, theirs in zip(found, told, strict=True):
         values = {"status": theirs["status"]} | {f"ram.{key}": value for key, value in theirs.get("ram", {}).items()}
         silent = {key for key in KEYS if ours[key] is None}
@@ -86,8 +99,9 @@ def test_every_recorded_migration_agrees_with_qemu(cli: Callable[..., Ran], path
         assert silent == set(ours["reasons"])
         compared = {key: ours[key] for key in values if key in ours and key not in silent}
         assert {key: values[key] for key in compared} == compared
-        assert [] == ours["errors"]
-        assert ours["qemu-machine"].endswith("-" + sidecar["qemu"].rpartition(".")[0])
+        assert errors == [error["finding"] for error in ours["errors"]]
+        if sidecar.get("arch") not in WITHOUT_RELEASE:
+            assert ours["qemu-machine"].endswith("-{}.{}".format(*machine_release(sidecar)))
 
 
 class TestJson:

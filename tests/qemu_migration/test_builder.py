@@ -191,7 +191,7 @@ class TestRefusals:
         with unchecked():
             main.part(b"foo", b"")
 
-        assert bytes(main) == bytes.fromhex("02 00000000 7e 00000000")
+        assert bytes(main) == bytes.fromhex("02 00000001 7e 00000001")
 
     @pytest.mark.parametrize(
         "command",

@@ -10,9 +10,10 @@ import pytest
 
 from dissector.decode import PduSeen
 from dissector.reading import Reading
-from tests.coverage import OPAQUE, PCAPS, protocol
+from tests.coverage import OPAQUE, protocol
+from tests.support.recordings import PLAIN, name_of
 
-CAPTURES = sorted(PCAPS.glob("*.pcap.gz"))
+CAPTURES = PLAIN
 Key = tuple[object, int]
 """A connection and the side that sends, 0 for the client."""
 
@@ -40,7 +41,7 @@ class Octets:
             self.opaque += here if pdu.name in OPAQUE else 0
 
 
-@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.name.removesuffix(".pcap.gz"))
+@pytest.mark.parametrize("capture", CAPTURES, ids=name_of)
 def test_no_octet_is_left_over(capture: Path) -> None:
     """What the connections carried, less what the capture does not have, is the sum of the PDUs."""
     octets = Octets(capture)

@@ -117,7 +117,7 @@ class TestLostPosition:
         assert [e.state for e in resynced] == ["ram"]
         assert resynced[0].skipped < 2 * 4104
         assert [e.name for e in events if isinstance(e, PduSeen)][-1] == "VmDescription"
-        assert m.registers["sections"][0] == b"ram"
+        assert m.registers["sections"][1] == b"ram"
 
     def test_is_found_again_among_devices(self) -> None:
         """A footer in front of a device is enough, even of a section that was never seen."""

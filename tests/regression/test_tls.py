@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import random
 import shutil
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,15 @@ import pytest
 
 from dissector.cli import main
 from dissector.tshark import Sharkd, Tshark
-from tests.support.encrypted import ENCRYPTED, write_decrypted
-from tests.support.readers import PCAPS, Reading, decoded, difference, wireshark
+from tests.support.encrypted import write_decrypted
+from tests.support.readers import Reading, decoded, difference, wireshark
+from tests.support.recordings import ENCRYPTED, name_of, sidecar
 
 SECRETS = b"\x0a\0\0\0"
 """What a Decryption Secrets Block begins with."""
 
 pytestmark = pytest.mark.needs_tshark
-each_capture = pytest.mark.parametrize("capture", ENCRYPTED, ids=lambda p: p.name.split(".pcap")[0])
-
-
-def sidecar(capture: Path) -> dict[str, Any]:
-    path = PCAPS / capture.name.replace(".pcapng.gz", ".toml")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+each_capture = pytest.mark.parametrize("capture", ENCRYPTED, ids=name_of)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +41,7 @@ def plain(tshark: Tshark, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 def test_there_are_some() -> None:
     """The postcopy with its return path, certificates, and more than one channel."""
-    assert {"qemu-7.2-tls-multifd", "qemu-7.2-tls-psk", "qemu-7.2-tls-x509"} <= {
-        c.name.removesuffix(".pcapng.gz") for c in ENCRYPTED
-    }
+    assert {"qemu-7.2-tls-multifd", "qemu-7.2-tls-psk", "qemu-7.2-tls-x509"} <= {name_of(c) for c in ENCRYPTED}
 
 
 @each_capture

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Captures of TLS connections with the keys in them, and what was said inside.
 
-Their sidecar has ``encrypted = "tls"``.  Wireshark's own "follow" gives the octets that TLS carried, without any
+Their sidecar has a key ``tls``.  Wireshark's own "follow" gives the octets that TLS carried, without any
 plugin: a witness that knows nothing of the protocol.  They are written as a capture of plain TCP, with the same numbers
 of connections and the same sides, for the readers that know no TLS.
 """
@@ -10,24 +10,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tomllib
 from typing import TYPE_CHECKING
 
 from dissector.capture import Opened, conversations, read_packets
-from tests.support.readers import PCAPS
 from tests.support.wire import Segment, cut, fixed, write_capture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dissector.tshark import Tshark
-
-ENCRYPTED = sorted(
-    path
-    for path in PCAPS.glob("*.pcapng.gz")
-    if "encrypted" in tomllib.loads((PCAPS / path.name.replace(".pcapng.gz", ".toml")).read_text(encoding="utf-8"))
-)
-"""Every capture in pcaps/ that says so."""
 
 NODE = re.compile(r"Node ([01]): (.*):(\d+)$")
 OCTETS = re.compile(r"(\t?)([0-9a-f]+)$")

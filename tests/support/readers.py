@@ -24,6 +24,7 @@ from dissector.frontend.streams import translate_protocol
 from dissector.ir.model import Protocol
 from dissector.protocols.qemu_migration import PROTOCOL
 from dissector.tshark import Frame, Node, Tshark, frames
+from tests.support.recordings import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -244,9 +245,7 @@ def difference(a: dict[Key, list[Seen]], b: dict[Key, list[Seen]]) -> str:
     return ""
 
 
-PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
-CAPTURES = sorted(PCAPS.glob("*.pcap.gz"))
-"""The captures of plain TCP; those with TLS are pcapng, which can hold the keys (:mod:`tests.support.encrypted`)."""
+CAPTURES = PLAIN
 
 
 def capture(name: str) -> Path:

@@ -85,10 +85,14 @@ class _Sections:
         self.pdus += pdus
 
     def section_id(self, idstr: bytes, instance_id: int) -> int:
-        """The id of a device, a new one if it has none."""
+        """The id of a device, a new one if it has none.
+
+        They begin with 1: a destination takes a PART of 0 for the first of its devices that has not been loaded
+        (migration/savevm.c, load_section_id).
+        """
         if not 0 < len(idstr) < 256:
             refuse("section", f"an idstr of {len(idstr)} octets", "give it 1 to 255")
-        return self.ids.setdefault((idstr, instance_id), len(self.ids))
+        return self.ids.setdefault((idstr, instance_id), len(self.ids) + 1)
 
     def start(self, idstr: bytes, body: Iterable[Pdu] | bytes, instance_id: int = 0, version_id: int = 1) -> None:
         """START: the set-up of an iterative device."""

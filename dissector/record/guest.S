@@ -10,7 +10,7 @@
  * After each round it flushes the TLB, by changing a bit of CR4 that has no meaning without paging.  Under TCG a page
  * that was once written stays marked as written in the TLB, and QEMU would never learn of the later rounds.
  *
- * Built by record.py:  as --32, ld -m elf_i386 -Ttext 0x7c00, objcopy -O binary.
+ * Built by guest.py:  as --32, ld -m elf_i386 -Ttext 0x7c00, objcopy -O binary.
  */
 	.code16
 	.globl	_start
