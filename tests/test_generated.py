@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.readers import plugin_text
+from dissector.regression.model import plugin_text
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = ROOT / "lua_out" / "qemu_migration.lua"
 SCRIPT = """
 import sys
-from tests.support.readers import plugin_text
+from dissector.regression.model import plugin_text
 sys.stdout.buffer.write(plugin_text().encode())
 """
 

@@ -1,0 +1,2 @@
+def excuse_for(capture, tshark, options):
+    return None
