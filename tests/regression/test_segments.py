@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ def per_direction(damage: Damage) -> Damage:
     return apply
 
 
+def damages() -> Iterator[Any]:
+    """Every kind of message late in one pass and twice in two; where there are several connections also crosswise."""
+    both = {"reordered": reorder(1), "repeated": duplicate(2)}
+    for name, damage in both.items():
+        for two_pass, passes in ((False, "one-pass"), (True, "two-passes")):
+            crosswise = (name == "repeated") != two_pass
+            several = {smallest("main", channel) for channel in ("recovery", "preempt", "multifd")}
+            for capture in sorted(several) if crosswise else cover():
+                yield pytest.param(damage, two_pass, capture, id=f"{name}-{passes}-{name_of(capture)}")
+
+
 @each_of_the_few
 @pytest.mark.parametrize("size", [1448, 65160])
 def test_cut_anew(capture: Path, size: int, tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:
@@ -59,17 +71,15 @@ def test_cut_anew(capture: Path, size: int, tshark: Tshark, lua_plugin: Path, tm
 def test_cut_into_crumbs(size: int, tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:
     """So do segments that are shorter than any header."""
     again = tmp_path / "again.pcap"
-    capture = cover()[0] if size > 1 else smallest("main")
+    capture = smallest("main", "Eof") if size > 1 else smallest("main")
     resegment(capture, again, fixed(size))
 
     assert assert_shown(Decoder(capture), again, tshark, lua_plugin) > 0
 
 
-@each_of_the_few
-@pytest.mark.parametrize("two_pass", [False, True], ids=["one-pass", "two-passes"])
-@pytest.mark.parametrize("damage", [reorder(1), duplicate(2)], ids=["reordered", "repeated"])
+@pytest.mark.parametrize(("damage", "two_pass", "capture"), list(damages()))
 def test_damaged(  # noqa: PLR0917  fixtures and parameters
-    capture: Path, damage: Damage, two_pass: bool, tshark: Tshark, lua_plugin: Path, tmp_path: Path
+    damage: Damage, two_pass: bool, capture: Path, tshark: Tshark, lua_plugin: Path, tmp_path: Path
 ) -> None:
     """Segments that come out of order or twice give the same PDUs, in one pass and in two."""
     again = tmp_path / "again.pcap"
@@ -103,8 +113,8 @@ def test_lost(capture: Path, seed: int, tshark: Tshark, lua_plugin: Path, tmp_pa
 
 
 def without_block(p: Seen) -> tuple[tuple[str, str], ...]:
-    """What is known of a page behind a hole: not in which block it lies, until a record names one again."""
-    return tuple(f for f in p.fields if f[0] != "ram.block")
+    """What is known of a page behind a hole, or of a request: not of which block, until one is named again."""
+    return tuple(f for f in p.fields if f[0] not in {"ram.block", "rp.block"})
 
 
 @each_of_the_few

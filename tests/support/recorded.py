@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The recorded migrations, and a few of them that have everything in them.
 
-What is in a capture stands in its golden (tests/regression/__snapshots__), which a test holds against the capture.  From these
-the few are computed, so nobody keeps a list: each kind of message of each channel and direction is in one of them, for
-as few octets as may be.  A capture without a golden is one of them until it has one.
+What is in a capture stands in its golden (tests/regression/__snapshots__), which a test holds against the capture.
+From these the few are computed, so nobody keeps a list: each kind of message of each channel and direction is in one
+of them, at the least cost.  A capture without a golden is one of them until it has one.
 """
 
 from __future__ import annotations
@@ -45,30 +45,32 @@ def kinds(told: dict[str, Any]) -> set[Kind]:
     return {(c["channel"], way, name) for c in told["connections"] for way in WAYS for name in c.get(way, {})}
 
 
-def octets(told: dict[str, Any]) -> int:
-    return sum(sum(c["octets"]) for c in told["connections"])
+def cost(told: dict[str, Any]) -> int:
+    """What it takes to read a capture: a PDU costs tshark about as much as fifty octets cost whoever cuts them."""
+    pdus = sum(number for c in told["connections"] for way in WAYS for number in c.get(way, {}).values())
+    return 50 * pdus + sum(sum(c["octets"]) for c in told["connections"])
 
 
 @functools.cache
 def cover() -> tuple[Path, ...]:
-    """Captures that have every kind of message in them: the one with the most that is new for its octets, over and over."""
+    """Captures that have every kind of message in them: the one with the most that is new for its cost, and again."""
     told = {capture: structure(capture) for capture in CAPTURES}
     chosen = [capture for capture, each in told.items() if each is None]
     known = {capture: each for capture, each in told.items() if each is not None}
     missing: set[Kind] = set().union(*map(kinds, known.values()))
     while missing:
-        best = max(known, key=lambda p: (len(kinds(known[p]) & missing) / octets(known[p]), name_of(p)))
+        best = max(known, key=lambda p: (len(kinds(known[p]) & missing) / cost(known[p]), name_of(p)))
         chosen.append(best)
         missing -= kinds(known[best])
     return tuple(sorted(chosen))
 
 
 def smallest(*wanted: str) -> Path:
-    """The smallest capture that has connections of all these channels."""
+    """The cheapest capture that has all these channels and messages."""
     fitting = [
-        (octets(told), capture)
+        (cost(told), capture)
         for capture in CAPTURES
-        if (told := structure(capture)) and set(wanted) <= {c["channel"] for c in told["connections"]}
+        if (told := structure(capture)) and set(wanted) <= {word for kind in kinds(told) for word in kind}
     ]
     return min(fitting)[1]
 
