@@ -59,21 +59,20 @@ class Case:
     @property
     def pdus(self) -> list[Node]:
         """The tree of each PDU, top to bottom, frame by frame; ``show`` is its name."""
-        return self.said()
+        return self.said(None)
 
     @property
     def experts(self) -> list[str]:
         """The texts of the expert items."""
         return [text for frame in self.frames for text in frame.experts()]
 
-    def said(self, connection: int = 0, side: int | None = None) -> list[Node]:
-        """Give the PDUs of one connection of the case, of its client (side 0), its server (1), or both."""
+    def said(self, connection: int | None = 0, side: int | None = None) -> list[Node]:
+        """Give the PDUs of one connection of the case, or all; of its client (side 0), its server (1), or both."""
         name = f"{protocol().prefix}.pdu"
-        wanted = self.first + connection
         return [
             node
             for key, frame in self._all()
-            if key[0] == wanted and side in {None, key[1]}
+            if connection in {None, key[0] - self.first} and side in {None, key[1]}
             for node in frame.all(name)
         ]
 
@@ -170,4 +169,4 @@ def joined(what: Octets | Iterable[Octets]) -> bytes:
     """Give the octets of a packet, or of several one after the other."""
     if isinstance(what, bytes | bytearray | memoryview) or hasattr(what, "__bytes__"):
         return bytes(what)  # type: ignore[arg-type]
-    return b"".join(bytes(each) for each in what)  # type: ignore[union-attr,arg-type]
+    return b"".join(bytes(each) for each in what)

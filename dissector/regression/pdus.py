@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from dissector.decode import PduSeen
 from dissector.reading import Reading
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WAYS = ("forward", "reverse")
 
 
-class Pdus(Collection[PduSeen]):
+class Pdus:
     """All PDUs of ``capture`` in the order in which they were complete.
 
     ``parameters`` are the protocol's (``page_size``, …); ``decode_as`` maps a server's port to a channel's name.
@@ -50,9 +50,6 @@ class Pdus(Collection[PduSeen]):
 
     def __len__(self) -> int:
         return sum(self.counts.values())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.counts
 
     @overload
     def __getitem__(self, index: int) -> PduSeen: ...
@@ -106,7 +103,9 @@ class Pdus(Collection[PduSeen]):
                 if (found := getattr(event, "finding", None)) is not None:
                     findings[found.name] = findings.get(found.name, 0) + 1
             connections = [
-                told(c, reading.wires[c.key]) for each in reading.session.conversations for c in each.connections
+                told(c, reading.wires[cast("int", c.key)])
+                for each in reading.session.conversations
+                for c in each.connections
             ]
             self._structure = {"connections": connections, "trouble": dict(sorted(findings.items()))}
         return self._structure

@@ -36,7 +36,7 @@ def assert_shown(
 ) -> int:
     """Raise :class:`Different` unless tshark shows of ``capture`` what is in ``reading``, which may be another's."""
     sides = Sides("decoder", f"tshark {dotted(tshark.version)}")
-    theirs = iter(Wireshark(capture, tshark, plugin, **options))
+    theirs = Wireshark(capture, tshark, plugin, **options).__iter__()
     try:
         with closing(theirs):
             count = compare(reading, theirs, sides, excuse_for(capture, tshark, options))

@@ -4,13 +4,14 @@
 A row says which releases, under which preferences, what they do, and why that is none of the plugin's doing.  The
 comparison allows exactly that and nothing around it.
 
-``nothing-after-a-late-segment``: with ``tcp.reassemble_out_of_order``, 3.4 hands a dissector that asked for no
-reassembly nothing more of a direction once a hole in it was filled.  Measured with 3.4.10, with a plugin that only
-counts octets: the last ones that it gets are those in front of the hole.  4.0.17, 4.4 and 4.6 hand over everything.
+``nothing-after-a-late-segment``: with ``tcp.reassemble_out_of_order``, 3.4.10 hands a dissector nothing more of a
+direction from the first late segment on.  A plugin that does nothing but count gets 1,750,783 octets of the 2,111,674
+of qemu-5.2-pre, which are those in front of the hole; with 4.4.19 and 4.6.9 it gets all of them.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,16 +64,17 @@ def applies(known: Known, tshark: Tshark, options: Mapping[str, Any]) -> bool:
 
 
 def filled_holes(capture: str | os.PathLike[str]) -> dict[Key, int]:
-    """Give, for each direction with a late segment, where in the stream the first one belongs."""
+    """Give, for each direction with a late segment, where in the stream the first one belongs.
+
+    Chunks come in the order of the stream with the frames that brought them: where one comes from an earlier frame than
+    those in front of it, these were late.
+    """
     holes: dict[Key, int] = {}
-    last: dict[Key, tuple[int, int]] = {}
+    came: dict[Key, list[tuple[int, int]]] = defaultdict(list)
     for event in conversations(read_packets(capture)):
         if isinstance(event, Chunk):
             key = event.connection.index, event.direction
-            frame, offset = last.get(key, (0, 0))
-            if frame == event.frame:
-                # What was held until this frame follows what the frame brought.
-                holes.setdefault(key, offset)
-            else:
-                last[key] = event.frame, event.offset
+            if key not in holes and came[key] and came[key][-1][0] > event.frame:
+                holes[key] = next(offset for frame, offset in came[key] if frame > event.frame)
+            came[key].append((event.frame, event.offset))
     return holes

@@ -22,7 +22,7 @@ from dissector.tshark.tree import EXPERT, TREE, frame_texts
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from dissector.tshark import Tshark
 
@@ -39,7 +39,7 @@ class Wireshark:
         self.capture, self.tshark, self.plugin, self.options = Path(capture), tshark, Path(plugin), options
         self._names = Names()
 
-    def __iter__(self) -> Iterator[Sight | Fault]:
+    def __iter__(self) -> Generator[Sight | Fault, None, None]:
         streams = connections(self.capture, self.tshark)
         texts = frame_texts(self.tshark, self.capture, self.plugin, protocol().prefix, **self.options)
         with closing(texts):

@@ -47,8 +47,9 @@ def kinds(told: dict[str, Any]) -> set[Kind]:
 
 def cost(told: dict[str, Any]) -> int:
     """What it takes to read a capture: a PDU costs tshark about as much as fifty octets cost whoever cuts them."""
-    pdus = sum(number for c in told["connections"] for way in WAYS for number in c.get(way, {}).values())
-    return 50 * pdus + sum(sum(c["octets"]) for c in told["connections"])
+    pdus: int = sum(number for c in told["connections"] for way in WAYS for number in c.get(way, {}).values())
+    octets: int = sum(sum(c["octets"]) for c in told["connections"])
+    return 50 * pdus + octets
 
 
 @functools.cache
