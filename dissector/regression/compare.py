@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dissector.regression.seen import Fault, Key, Seen
 
-    Excuse = Callable[[Key, Sight], bool]
+    Excuse = Callable[[Key, Sight, Sight | None], bool]
 
 
 class Different(AssertionError):
@@ -52,12 +52,12 @@ class Ahead:
                 self.early[sight.key].append(sight)
         return early.popleft()
 
-    def left_over(self) -> Sight | None:
+    def left_over(self, without: set[Key]) -> Sight | None:
         """Give the first PDU that nobody asked for."""
-        for queue in self.early.values():
-            if queue:
+        for key, queue in self.early.items():
+            if queue and key not in without:
                 return queue[0]
-        return next((sight for sight in self._rest if isinstance(sight, Sight)), None)
+        return next((s for s in self._rest if isinstance(s, Sight) and s.key not in without), None)
 
 
 def compare(
@@ -65,8 +65,8 @@ def compare(
 ) -> int:
     """Raise :class:`Different` at the first place where the two part; give the number of PDUs that are the same.
 
-    Where ``right`` ends early, ``excuse`` is asked about the first PDU that it has not: true takes the rest of that
-    connection's side for known to be missing.
+    ``excuse`` is asked about the first PDU of a connection's side that ``right`` shows differently or has not: true
+    takes that side, from there on, for known to be different.
     """
     others = Ahead(right)
     counts: dict[Key, int] = defaultdict(int)
@@ -75,15 +75,15 @@ def compare(
         if not isinstance(ours, Sight) or ours.key in ended:
             continue
         theirs = others.next_of(ours.key)
-        if theirs is None:
-            if excuse is None or not excuse(ours.key, ours):
-                raise Different(f"{place(ours, counts)}\n  {sides.right} has nothing here, {sides.left} {ours.seen}")
-            ended.add(ours.key)
-        elif ours.seen != theirs.seen:
-            raise Different(f"{place(ours, counts, theirs)}\n{explain(ours.seen, theirs.seen, sides)}")
-        else:
+        if theirs is not None and ours.seen == theirs.seen:
             counts[ours.key] += 1
-    over = others.left_over()
+        elif excuse is not None and excuse(ours.key, ours, theirs):
+            ended.add(ours.key)
+        elif theirs is None:
+            raise Different(f"{place(ours, counts)}\n  {sides.right} has nothing here, {sides.left} {ours.seen}")
+        else:
+            raise Different(f"{place(ours, counts, theirs)}\n{explain(ours.seen, theirs.seen, sides)}")
+    over = others.left_over(without=ended)
     if over is not None:
         raise Different(f"{place(over, counts)}\n  {sides.left} has nothing here, {sides.right} {over.seen}")
     return sum(counts.values())

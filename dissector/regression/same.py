@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dissector.regression.compare import Different, Sides, compare
@@ -39,7 +40,7 @@ def assert_shown(
     theirs = Wireshark(capture, tshark, plugin, **options).__iter__()
     try:
         with closing(theirs):
-            count = compare(reading, theirs, sides, excuse_for(capture, tshark, options))
+            count = compare(reading, theirs, sides, excuse_for(Path(capture), tshark, options))
     except Different as different:
         raise Different(f"{capture}: {different}") from None
     if not count:

@@ -1,80 +1,90 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What Wireshark itself does differently from release to release; everything else must be the same in all of them.
 
-A row says which releases, under which preferences, what they do, and why that is none of the plugin's doing.  The
-comparison allows exactly that and nothing around it.
+A row says which releases, under which preferences, do what; the comparison allows exactly that, in the direction of the
+connection where it happens, from the octet on where it happens, and nothing before it.  Each was measured with a plugin
+that does nothing but count the octets that it is given, so it is none of the generated plugin's doing:
 
-``nothing-after-a-late-segment``: with ``tcp.reassemble_out_of_order``, 3.4.10 hands a dissector nothing more of a
-direction from the first late segment on.  A plugin that does nothing but count gets 1,750,783 octets of the 2,111,674
-of qemu-5.2-pre, which are those in front of the hole; with 4.4.19 and 4.6.9 it gets all of them.
+``late``: with ``tcp.reassemble_out_of_order``, 3.4.10 hands over nothing more of a direction from its first late
+segment on: 1,750,783 octets of the 2,111,674 of qemu-5.2-pre, where 4.4.19 and 4.6.9 hand over all of them.  So PDUs
+may be missing at the end; those that are there must be right.
+
+``again``: 3.4.10 hands over repeated segments again: 1,830,610 octets of the 1,546,802 of qemu-7.2-xbzrle, cut to 1,448
+octets with a fifth of its segments repeated, where 4.4.19 hands over each once.  A plugin that counts octets loses its
+place there.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from dissector.capture import Chunk, conversations, read_packets
+from dissector.regression.wireshark import connections
 from dissector.tshark.run import PREFS
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
+    from pathlib import Path
 
     from dissector.regression.compare import Excuse
     from dissector.regression.seen import Key, Sight
     from dissector.tshark import Tshark
 
-OUT_OF_ORDER = "tcp.reassemble_out_of_order"
+    Places = dict[str, dict[Key, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A difference that is known: releases below ``before``, with ``preference`` switched on."""
+    """A difference that is known in releases below ``before``, if the preference named is on."""
 
-    name: str
+    name: Literal["late", "again"]
     before: tuple[int, ...]
-    preference: str
+    preference: str = ""
 
 
-KNOWN = (Known("nothing-after-a-late-segment", (3, 5), OUT_OF_ORDER),)
+KNOWN = (
+    Known("late", (3, 5), "tcp.reassemble_out_of_order"),
+    Known("again", (3, 5)),
+)
 
 
-def excuse_for(capture: str | os.PathLike[str], tshark: Tshark, options: Mapping[str, Any]) -> Excuse | None:
-    """Give the function that tells whether a PDU may be missing, and all that follow it, or nothing."""
-    if not any(applies(known, tshark, options) for known in KNOWN):
+def excuse_for(capture: Path, tshark: Tshark, options: Mapping[str, Any]) -> Excuse | None:
+    """Give the function that tells whether a direction may be different from a PDU on, or nothing."""
+    names = {known.name for known in KNOWN if applies(known, tshark, options)}
+    if not names:
         return None
-    holes: dict[Key, int] = {}
+    places: Places = {}
 
-    def after_a_hole(key: Key, first_missing: Sight) -> bool:
-        # Looked up only when something is missing, since it means reading the capture.
-        if not holes:
-            holes.update(filled_holes(capture))
-        seen = first_missing.seen
-        return key in holes and seen.offset + seen.length > holes[key]
+    def excused(key: Key, ours: Sight, theirs: Sight | None) -> bool:
+        if not places:
+            # Looked up only when something is different, since it means reading the capture.
+            places.update(disorder(capture, tshark))
+        end = ours.seen.offset + ours.seen.length
+        allowed = names if theirs is None else names - {"late"}
+        return any(key in places[name] and end > places[name][key] for name in allowed)
 
-    return after_a_hole
+    return excused
 
 
 def applies(known: Known, tshark: Tshark, options: Mapping[str, Any]) -> bool:
     """Tell whether a row is about this run."""
     value = {**PREFS, **options.get("prefs", {})}.get(known.preference)
-    return tshark.version < known.before and str(value).upper() == "TRUE"
+    return tshark.version < known.before and (not known.preference or str(value).upper() == "TRUE")
 
 
-def filled_holes(capture: str | os.PathLike[str]) -> dict[Key, int]:
-    """Give, for each direction with a late segment, where in the stream the first one belongs.
-
-    Chunks come in the order of the stream with the frames that brought them: where one comes from an earlier frame than
-    those in front of it, these were late.
-    """
-    holes: dict[Key, int] = {}
-    came: dict[Key, list[tuple[int, int]]] = defaultdict(list)
-    for event in conversations(read_packets(capture)):
-        if isinstance(event, Chunk):
-            key = event.connection.index, event.direction
-            if key not in holes and came[key] and came[key][-1][0] > event.frame:
-                holes[key] = next(offset for frame, offset in came[key] if frame > event.frame)
-            came[key].append((event.frame, event.offset))
-    return holes
+def disorder(capture: Path, tshark: Tshark) -> Places:
+    """Give where each direction's first late segment belongs, and how far it was when the first came again."""
+    places: Places = {"late": {}, "again": {}}
+    keys = connections(capture, tshark)
+    reached: dict[Key, int] = {}
+    for number, seq, length in tshark.rows(
+        capture, fields=("frame.number", "tcp.seq", "tcp.len"), display_filter="tcp.len > 0"
+    ):
+        key, offset = keys[int(number[0])], int(seq[0]) - 1
+        here = reached.setdefault(key, 0)
+        if offset > here:
+            places["late"].setdefault(key, here)
+        elif offset < here:
+            places["again"].setdefault(key, offset)
+        reached[key] = max(here, offset + int(length[0]))
+    return places

@@ -2,7 +2,7 @@
 """What somebody who only has the package installed writes; the README shows it, test_example.py runs it."""
 
 
-def test_my_migration(dissect, migration, assert_same, wireshark, golden):
+def test_my_capture(dissect, migration, assert_same, wireshark, golden):
     assert_same("my.pcap.gz")  # decoder, Scapy and tshark, every PDU, every field
     assert list(dissect("my.pcap.gz").findings) == []
     assert dissect("my.pcap.gz").structure == golden  # pytest --update-golden

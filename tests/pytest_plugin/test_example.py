@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from tests.support.recorded import recorded
 pytest_plugins = ["pytester"]
 
 EXAMPLE = Path(__file__).with_name("example.py")
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+TESTING = ROOT / "docs" / "testing.md"
 
 
 def code() -> str:
@@ -32,6 +35,16 @@ def test_outsider(pytester: pytest.Pytester) -> None:
 
     again.assert_outcomes(passed=1)
     again.stdout.re_match_lines([r"layershark .*: tshark \S+ with lua \S+ \(.*\), scapy .*"])
+
+
+@pytest.mark.needs_tshark
+def test_documentation(pytester: pytest.Pytester) -> None:
+    """The examples of docs/testing.md pass."""
+    examples = re.findall(r"```python\n(.*?)```", TESTING.read_text(encoding="utf-8"), re.DOTALL)
+    pytester.makepyfile("\n\n".join(examples))
+    shutil.copy(recorded("qemu-7.2-precopy"), pytester.path / "my.pcap.gz")
+
+    pytester.runpytest_subprocess("--update-golden").assert_outcomes(passed=len(examples))
 
 
 def test_the_readme_shows_it() -> None:

@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dissector.regression.compare import Different, Sides, compare
-from dissector.regression.seen import Fault, Seen, Sight
+from dissector.regression.seen import Fault, Key, Seen, Sight
+from dissector.regression.versions import KNOWN, applies, disorder, excuse_for
+from dissector.regression.wire import cut, fixed, write_capture
+from dissector.tshark import Tshark
 
 SIDES = Sides("decoder", "tshark")
 
@@ -78,10 +83,37 @@ class TestDifferent:
 
         assert f"{('tshark', 'decoder')[side]} has nothing here" in text(readings[side], readings[1 - side])
 
-    def test_an_excuse_is_for_the_end_only(self) -> None:
-        """What is known to be missing may be missing; what is there must still be right."""
-        assert 1 == compare([page(0), page(1), page(2)], [page(0)], SIDES, lambda _key, sight: sight.seen.offset == 10)
-        with pytest.raises(Different):
-            compare([page(0), page(1)], [page(0), page(2)], SIDES, lambda *_: True)
-        with pytest.raises(Different):
-            compare([page(0), page(1)], [page(0)], SIDES, lambda *_: False)
+    def test_what_is_known(self) -> None:
+        """An excuse is asked about the first difference of a side, and is for that side only."""
+        asked = []
+
+        def excuse(key: Key, ours: Sight, theirs: Sight | None) -> bool:
+            asked.append((key, ours.seen.offset, theirs))
+            return key == (0, 0)
+
+        left = [page(0), page(1), page(2), page(0, side=1)]
+        assert 2 == compare(left, [page(0), page(0, side=1)], SIDES, excuse)
+        assert 2 == compare(left, [page(0), page(3), page(4), page(0, side=1)], SIDES, excuse)
+        assert [((0, 0), 10, None), ((0, 0), 10, page(3))] == asked
+        with pytest.raises(Different, match="server"):
+            compare(left, [page(0), page(1, side=1)], SIDES, excuse)
+
+
+class TestVersions:
+    @pytest.mark.needs_tshark
+    def test_places(self, tshark: Tshark, tmp_path: Path) -> None:
+        """Where a segment is late or comes again is told for each side, by the octet."""
+        path = tmp_path / "disorder.pcap"
+        a, b, c = cut(b"x" * 30, fixed(10))
+        write_capture(path, [a, c, b, replace(a, direction=1), replace(b, direction=1), replace(a, direction=1)])
+
+        assert {"late": {(0, 0): 10}, "again": {(0, 0): 10, (0, 1): 0}} == disorder(path, tshark)
+
+    def test_only_what_is_declared(self) -> None:
+        """A release that is not named in a row is held to everything, and so is a run without the preference."""
+        old, new = Tshark("old", (3, 4, 10), "5.2"), Tshark("new", (4, 0, 17), "5.2")
+        off = {"prefs": {"tcp.reassemble_out_of_order": "FALSE"}}
+
+        assert {"late", "again"} == {known.name for known in KNOWN if applies(known, old, {})}
+        assert {"again"} == {known.name for known in KNOWN if applies(known, old, off)}
+        assert excuse_for(Path("none"), new, {}) is None
