@@ -133,17 +133,3 @@ def line(what: str, left: str | None, right: str | None, sides: Sides) -> str:
     """Say one difference."""
     a, b = ("absent" if value is None else repr(value) for value in (left, right))
     return f"  {what}: {sides.left} {a}, {sides.right} {b}"
-
-
-def difference(a: dict[Key, list[Seen]], b: dict[Key, list[Seen]]) -> str:
-    """The first place where two lists part, readably; nothing when they are the same."""
-    try:
-        compare(sights(a), sights(b), Sides("first", "second"))
-    except Different as different:
-        return str(different)
-    return ""
-
-
-def sights(pdus: dict[Key, list[Seen]]) -> Iterator[Sight]:
-    """Give lists of PDUs as a reading."""
-    return (Sight(key, seen) for key in sorted(pdus) for seen in pdus[key])
