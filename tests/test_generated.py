@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from dissector.backends.base import KEPT, create
-from tests.support.readers import plugin_text, protocol
+from dissector.regression.model import plugin_text, protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
 import sys
 from dissector.backends.base import create
-from tests.support.readers import protocol
+from dissector.regression.model import protocol
 sys.stdout.buffer.write(create(sys.argv[1]).generate(protocol()).encode())
 """
 

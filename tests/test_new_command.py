@@ -22,9 +22,9 @@ import pytest
 from dissector.decode import PduSeen
 from dissector.protocols.qemu_migration.constants import Command
 from dissector.reading import Reading
+from dissector.regression.wire import cut, fixed, write_capture
 from dissector.tshark import Tshark
 from tests.coverage import protocol
-from tests.support.wire import cut, fixed, write_capture
 
 PACKAGE = Path(__file__).resolve().parent.parent / "dissector"
 LAYERS = Path("protocols", "qemu_migration")

@@ -12,8 +12,8 @@ from dissector.decode import Event, Gap, PduSeen, Recognised
 from dissector.errors import CaptureError
 from dissector.protocols.qemu_migration.builder import MainChannel
 from dissector.reading import Reading
-from tests.support.readers import protocol
-from tests.support.wire import Segment, cut, fixed, random_sizes, write_capture
+from dissector.regression.model import protocol
+from dissector.regression.wire import Segment, cut, fixed, random_sizes, write_capture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,9 @@ depend on its length.
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dissector.cli.capture import DESCRIPTION, add_capture, passed_over, reading
@@ -21,8 +22,6 @@ from dissector.summary.sections import FOOTER, HEADS
 from dissector.summary.stored import BITMAP
 
 if TYPE_CHECKING:
-    import argparse
-
     from dissector.decode import Connection, PduSeen
     from dissector.ir.model import Protocol
     from dissector.reading import Reading, Wire
@@ -41,27 +40,44 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, then print; damage at the end of the capture does not take away what came before it."""
-    migrations: dict[int, Migration] = {}
-    damage: CaptureError | None = None
-
-    def bitmap(pdu: PduSeen, octets: memoryview) -> None:
-        migrations[pdu.source.conversation].stored.count(octets)
-
     with progress_bar(prints=False) as progress:
-        source = reading(options, progress, counted, {BITMAP: bitmap})
-        try:
-            for event in source.events():
-                number = getattr(getattr(event, "source", None), "conversation", 0)
-                if number:
-                    migrations.setdefault(number, Migration(number)).see(event)
-        except CaptureError as error:
-            damage = error
+        source, migrations, damage = read(options, progress)
     for told in summaries(source, migrations):
         print(json.dumps(told) if options.json else table(told, everything=options.verbose > 0))
     passed_over(options, source)
     if damage is not None:
         raise damage
     return 1 if any(migration.failed for migration in migrations.values()) else 0
+
+
+def objects(capture: str, *arguments_: str) -> list[dict[str, Any]]:
+    """Give what ``dissector summary --json CAPTURE`` prints, as objects."""
+    parser = argparse.ArgumentParser("dissector summary", exit_on_error=False)
+    arguments(parser)
+    source, migrations, damage = read(parser.parse_args(["--json", *arguments_, "--", capture]), lambda *_: None)
+    if damage is not None:
+        raise damage
+    return list(summaries(source, migrations))
+
+
+def read(
+    options: argparse.Namespace, progress: Callable[[int, int | None], None]
+) -> tuple[Reading, dict[int, Migration], CaptureError | None]:
+    """Read the capture to its end, or to where it is damaged."""
+    migrations: dict[int, Migration] = {}
+
+    def bitmap(pdu: PduSeen, octets: memoryview) -> None:
+        migrations[pdu.source.conversation].stored.count(octets)
+
+    source = reading(options, progress, counted, {BITMAP: bitmap})
+    try:
+        for event in source.events():
+            number = getattr(getattr(event, "source", None), "conversation", 0)
+            if number:
+                migrations.setdefault(number, Migration(number)).see(event)
+    except CaptureError as error:
+        return source, migrations, error
+    return source, migrations, None
 
 
 def counted(protocol: Protocol) -> Collection[str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import shlex
 import sys
 from pathlib import Path
@@ -104,6 +105,11 @@ def close(capture: Any) -> None:
         capture.close()
     # What is left here would be closed again, with the same complaint, when the object is collected.
     capture._running_processes.clear()  # noqa: SLF001 - 0.6 is the last release, and offers no other way
+
+
+def has_pyshark() -> bool:
+    """Tell whether it is there, without the time that importing it takes."""
+    return importlib.util.find_spec("pyshark") is not None
 
 
 def import_pyshark() -> Any:

@@ -113,15 +113,29 @@ def frames(
     **options: Unpack[Options],
 ) -> Generator[Frame, None, None]:
     """Give each frame that has ``protocol`` in it; with ``positions`` also where each item's octets are."""
+    where = str(Path(capture))
+    with closing(frame_texts(tshark, capture, plugin, protocol, positions=positions, **options)) as texts:
+        for text in texts:
+            yield parse_frame(text, protocol, where)
+
+
+def frame_texts(
+    tshark: Tshark,
+    capture: StrPath,
+    plugin: StrPath | None,
+    protocol: str,
+    *,
+    positions: bool = False,
+    **options: Unpack[Options],
+) -> Generator[str, None, None]:
+    """Give the JSON of each frame that has ``protocol`` in it, for whoever needs no tree."""
     # "frame" is asked for because its number is in it; everything else is only named.
     extra = ["-T", "json", "-J", f"frame {protocol}", *(["-x"] if positions else [])]
     wanted = options.copy()
     wanted.setdefault("display_filter", protocol)
     wanted["args"] = [*options.get("args", ()), *extra]
-    where = str(Path(capture))
     with closing(tshark.lines(capture, plugin, **wanted)) as lines:
-        for text in documents(lines):
-            yield parse_frame(text, protocol, where)
+        yield from documents(lines)
 
 
 def documents(lines: Iterable[str]) -> Iterator[str]:

@@ -14,8 +14,8 @@ import pytest
 
 from dissector.capture import Chunk, Packet, conversations, read_packets
 from dissector.errors import CaptureError
+from dissector.regression.wire import Wire
 from tests.support.captures import FRAMES, packets, read, recorded, refusal
-from tests.support.wire import Wire
 
 
 class TestPcap:

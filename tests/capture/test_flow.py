@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissector.capture import Chunk, Gap, Ignored, conversations, read_packets
-from tests.support.captures import Script, closed, events, gaps, octets, said
-from tests.support.wire import (
+from dissector.regression.wire import (
     ACK,
     FIN,
     SYN,
@@ -26,6 +25,7 @@ from tests.support.wire import (
     reorder,
     write_capture,
 )
+from tests.support.captures import Script, closed, events, gaps, octets, said
 
 isns = st.sampled_from([0, 1000, 2**31 - 3, 2**32 - 100, 2**32 - 2, 2**32 - 1])
 

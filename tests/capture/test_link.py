@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dissector.capture import Endpoint, Ignored, Packet
 from dissector.capture.link import Segment, endpoints, reverse, tcp_segment
-from tests.support.wire import (
+from dissector.regression.wire import (
     ETHERNET,
     LOOP,
     NULL,

@@ -20,8 +20,8 @@ from dissector.capture import (
     read_packets,
     reassembly,
 )
+from dissector.regression.wire import ACK, FIN, PSH, RST, SYN, Segment, Wire, default_ends
 from tests.support.captures import SERVER, Script, closed, events, gaps, octets, said
-from tests.support.wire import ACK, FIN, PSH, RST, SYN, Segment, Wire, default_ends
 
 
 class TestConnections:

@@ -14,8 +14,8 @@ import pytest
 
 from dissector.capture import read_packets
 from dissector.errors import CaptureError
+from dissector.regression.wire import Wire
 from tests.support.captures import FRAMES, read, recorded, refusal
-from tests.support.wire import Wire
 
 
 class TestCompression:

@@ -11,7 +11,7 @@ import pytest
 
 from dissector.cli import main
 from dissector.protocols.qemu_migration.builder import MainChannel
-from tests.support.wire import cut, fixed, write_capture
+from dissector.regression.wire import cut, fixed, write_capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

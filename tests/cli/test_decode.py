@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dissector.protocols.qemu_migration import ConfigurationUuid, MigCmdOpenReturnPath, MigCmdPing, RpPong
+from dissector.regression.wire import cut, drop, fixed, write_capture
 from tests.cli.conftest import TIMER, beginning, complete
-from tests.support.wire import cut, drop, fixed, write_capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

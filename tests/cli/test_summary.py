@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dissector.protocols.qemu_migration import MigCmdOpenReturnPath, MigCmdPing, RpShut
+from dissector.regression.wire import cut, fixed, write_capture
 from tests.cli.conftest import PCAPS, beginning, complete
-from tests.support.wire import cut, fixed, write_capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +193,7 @@ class TestErrors:
 
     def test_missing_octets(self, cli: Callable[..., Ran], tmp_path: Path) -> None:
         """Whoever missed octets knows no numbers, and says how many were missed."""
-        from tests.support.wire import drop  # noqa: PLC0415
+        from dissector.regression.wire import drop  # noqa: PLC0415
 
         path = tmp_path / "gap.pcap"
         write_capture(path, drop([1])(list(cut(bytes(complete()), fixed(1000)))))

@@ -16,6 +16,7 @@ import pytest
 
 from dissector.capture import conversations, read_packets
 from dissector.cli import main
+from dissector.declare import registers
 from dissector.decode import PduSeen
 from dissector.protocols.qemu_migration.builder import MainChannel
 from dissector.record.migrate import FILE
@@ -26,17 +27,7 @@ from dissector.record.scratch import Scratch
 from dissector.tshark import Tshark
 from tests.record.conftest import QEMU, Recorder
 from tests.support.captures import gaps, octets
-from tests.support.readers import (
-    Reading,
-    decoded,
-    difference,
-    key_of,
-    plugin_text,
-    scapy_packet,
-    seen_by_decoder,
-    seen_by_scapy,
-    wireshark,
-)
+from tests.support.readings import Reading, check_scapy, decoded, difference, shown
 
 pytestmark = pytest.mark.needs_qemu
 NOTHING = "-machine none -m 4M"
@@ -83,19 +74,12 @@ class TestRecorded:
         reading = decoded(each)
 
         assert reading.faults == []
-        for e in reading.events:
-            if isinstance(e, PduSeen):
-                at = bytes(reading.octets[key_of(e, reading)][e.offset : e.offset + e.length])
-                ours = seen_by_decoder(e)
-                assert ours.fields[: len(ours.fields) - len(e.notes)] == seen_by_scapy(e, at).fields
+        check_scapy(reading)
 
     @pytest.mark.needs_tshark
-    def test_decoder_and_wireshark(self, each: Path, tshark: Tshark, tmp_path: Path) -> None:
+    def test_decoder_and_wireshark(self, each: Path, tshark: Tshark, lua_plugin: Path) -> None:
         """The generated plugin sees the same messages."""
-        plugin = tmp_path / "qemu_migration.lua"
-        plugin.write_text(plugin_text(), encoding="utf-8")
-
-        assert not difference(decoded(each).pdus, wireshark(each, tshark, plugin).pdus)
+        assert not difference(decoded(each).pdus, shown(each, tshark, lua_plugin)[0])
 
     def test_twice_the_same_structure(self, recorded: Path, recorder: Recorder) -> None:
         """Another recording of the scenario has the same sections, commands and messages in the same order."""
@@ -170,7 +154,8 @@ def test_qemu_takes_what_scapy_builds(recorded: Path, tmp_path: Path) -> None:
     whole = octets(list(conversations(read_packets(recorded))), 0)
     built = bytearray()
     for e in forward:
-        built += bytes(scapy_packet(e.kind.pdu.origin, whole[e.offset : e.offset + e.length], e.registers))
+        with registers(e.registers):
+            built += bytes(e.kind.pdu.origin(whole[e.offset : e.offset + e.length]))
 
     assert whole == bytes(built)
     guest = "-m 16M -drive if=floppy,format=raw,readonly=on,file=@/disk.img,file.locking=off -boot a"

@@ -11,9 +11,10 @@ import pytest
 
 from dissector.capture import Endpoint
 from dissector.decode import PduSeen, Recognised
+from dissector.regression.wire import Segment, cut, fixed, read_segments, write_capture
 from dissector.tshark import Tshark
-from tests.support.readers import capture, decoded
-from tests.support.wire import Segment, cut, fixed, read_segments, write_capture
+from tests.support.readings import decoded
+from tests.support.recordings import recorded as capture
 
 pytestmark = pytest.mark.needs_tshark
 
@@ -63,12 +64,12 @@ def by_decoder(path: Path) -> dict[int, set[int]]:
     return found
 
 
-def by_wireshark(path: Path, tshark: Tshark, plugin: Path, *, two_pass: bool = False) -> dict[int, set[int]]:
+def by_wireshark(path: Path, tshark: Tshark, lua_plugin: Path, *, two_pass: bool = False) -> dict[int, set[int]]:
     """The same from the generated field of each frame; a frame with PDUs has it, and the channel."""
     found: dict[int, set[int]] = {}
     fields = ("tcp.stream", "qmig.migration", "qmig.channel")
     for stream, number, channel in tshark.rows(
-        path, plugin, fields=fields, display_filter="qmig.pdu", two_pass=two_pass
+        path, lua_plugin, fields=fields, display_filter="qmig.pdu", two_pass=two_pass
     ):
         assert number
         assert channel
@@ -104,20 +105,20 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_grouping(name: str, tshark: Tshark, plugin: Path, tmp_path: Path) -> None:
+def test_grouping(name: str, tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:
     """Decoder and plugin put the same connections into the same migration, whether read in one pass or in two."""
     segments, expected = CASES[name]
     path = written(segments, tmp_path / "capture.pcap")
     numbers = {connection: {number} for connection, number in expected.items()}
 
     assert numbers == by_decoder(path)
-    assert numbers == by_wireshark(path, tshark, plugin)
-    assert numbers == by_wireshark(path, tshark, plugin, two_pass=True)
+    assert numbers == by_wireshark(path, tshark, lua_plugin)
+    assert numbers == by_wireshark(path, tshark, lua_plugin, two_pass=True)
 
 
-def test_a_migration_can_be_filtered(tshark: Tshark, plugin: Path) -> None:
+def test_a_migration_can_be_filtered(tshark: Tshark, lua_plugin: Path) -> None:
     """qmig.migration == 2 leaves the frames of the second one, and only those."""
-    rows = list(tshark.rows(capture(TWICE), plugin, fields=("tcp.stream",), display_filter="qmig.migration == 2"))
+    rows = list(tshark.rows(capture(TWICE), lua_plugin, fields=("tcp.stream",), display_filter="qmig.migration == 2"))
 
     assert rows
     assert {("1",)} == {stream for (stream,) in rows}

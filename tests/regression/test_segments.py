@@ -4,32 +4,29 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dissector.regression.compare import Sides, compare
+from dissector.regression.decoder import Decoder
+from dissector.regression.model import protocol
+from dissector.regression.same import assert_shown
+from dissector.regression.seen import Seen, listing
+from dissector.regression.wire import Damage, Segment, drop, duplicate, fixed, random_sizes, reorder, resegment
+from dissector.regression.wireshark import Wireshark
 from dissector.tshark import Sharkd, Tshark, frames
-from tests.support.readers import (
-    Seen,
-    capture,
-    decoded,
-    difference,
-    pdu_nodes,
-    protocol,
-    wireshark,
-)
-from tests.support.wire import Damage, Segment, drop, duplicate, fixed, random_sizes, reorder, resegment
+from tests.support.covering import cover, smallest
+from tests.support.recordings import name_of
 
 pytestmark = pytest.mark.needs_tshark
 
-POSTCOPY, RECOVERY, MULTIFD, PREEMPT = (
-    "qemu-10.0-postreq",
-    "qemu-11.1-recover",
-    "qemu-11.1-multifd-zstd",
-    "qemu-10.0-preemptreq",
-)
-SMALL, TINY = "qemu-7.2-ignore-shared", "qemu-7.2-failure"
+LOSSY = sorted({smallest("main", "recovery"), smallest("main", "preempt")})
+"""What is lost matters most where there are several connections, and where one takes over for another."""
+
+each_of_the_few = pytest.mark.parametrize("capture", cover(), ids=name_of)
 
 
 def per_direction(damage: Damage) -> Damage:
@@ -50,71 +47,88 @@ def per_direction(damage: Damage) -> Damage:
     return apply
 
 
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [(TINY, 1), (SMALL, 7), (POSTCOPY, 1448), (POSTCOPY, 65160), (RECOVERY, 1448), (MULTIFD, 1448), (PREEMPT, 3000)],
-)
-def test_cut_anew(name: str, size: int, tshark: Tshark, plugin: Path, tmp_path: Path) -> None:
+def damages() -> Iterator[Any]:
+    """Every kind of message late in one pass and twice in two; where there are several connections also crosswise."""
+    both = {"reordered": reorder(1), "repeated": duplicate(2)}
+    for name, damage in both.items():
+        for two_pass, passes in ((False, "one-pass"), (True, "two-passes")):
+            crosswise = (name == "repeated") != two_pass
+            several = {smallest("main", channel) for channel in ("recovery", "preempt", "multifd")}
+            for capture in sorted(several) if crosswise else cover():
+                yield pytest.param(damage, two_pass, capture, id=f"{name}-{passes}-{name_of(capture)}")
+
+
+@each_of_the_few
+@pytest.mark.parametrize("size", [1448, 65160])
+def test_cut_anew(capture: Path, size: int, tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:
     """Segments of any size give the same PDUs."""
     again = tmp_path / "again.pcap"
-    resegment(capture(name), again, fixed(size))
+    resegment(capture, again, fixed(size))
 
-    assert not difference(decoded(capture(name)).pdus, wireshark(again, tshark, plugin).pdus)
+    assert assert_shown(Decoder(capture), again, tshark, lua_plugin) > 0
 
 
-@pytest.mark.parametrize("name", [POSTCOPY, RECOVERY, MULTIFD])
-@pytest.mark.parametrize("two_pass", [False, True], ids=["one-pass", "two-passes"])
-@pytest.mark.parametrize("damage", [reorder(1), duplicate(2)], ids=["reordered", "repeated"])
+@pytest.mark.parametrize("size", [1, 7])
+def test_cut_into_crumbs(size: int, tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:
+    """So do segments that are shorter than any header."""
+    again = tmp_path / "again.pcap"
+    capture = smallest("main", "Eof") if size > 1 else smallest("main")
+    resegment(capture, again, fixed(size))
+
+    assert assert_shown(Decoder(capture), again, tshark, lua_plugin) > 0
+
+
+@pytest.mark.parametrize(("damage", "two_pass", "capture"), list(damages()))
 def test_damaged(  # noqa: PLR0917  fixtures and parameters
-    name: str, damage: Damage, two_pass: bool, tshark: Tshark, plugin: Path, tmp_path: Path
+    damage: Damage, two_pass: bool, capture: Path, tshark: Tshark, lua_plugin: Path, tmp_path: Path
 ) -> None:
     """Segments that come out of order or twice give the same PDUs, in one pass and in two."""
     again = tmp_path / "again.pcap"
-    resegment(capture(name), again, fixed(1448), damage=per_direction(damage))
+    resegment(capture, again, fixed(1448), damage=per_direction(damage))
     options: dict[str, Any] = {"two_pass": True, "read_filter": "tcp"} if two_pass else {}
 
-    reading = wireshark(again, tshark, plugin, **options)
-
-    assert not difference(decoded(capture(name)).pdus, decoded(again).pdus)
-    assert not difference(decoded(capture(name)).pdus, reading.pdus)
+    assert compare(Decoder(capture), Decoder(again), Sides("whole", "damaged")) > 0
+    assert assert_shown(Decoder(capture), again, tshark, lua_plugin, **options) > 0
 
 
-@pytest.mark.parametrize("name", [POSTCOPY, RECOVERY])
+@pytest.mark.parametrize("capture", LOSSY, ids=name_of)
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_lost(name: str, seed: int, tshark: Tshark, plugin: Path, tmp_path: Path) -> None:
+def test_lost(capture: Path, seed: int, tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:
     """Where segments are missing, less is shown, and never anything that is not in the stream."""
     again = tmp_path / "again.pcap"
     rng = random.Random(seed)
-    resegment(capture(name), again, fixed(1448), damage=drop(sorted(rng.sample(range(30, 1200), 12))))
-    truth = decoded(capture(name))
+    resegment(capture, again, fixed(1448), damage=drop(sorted(rng.sample(range(30, 700), 12))))
+    truth, _ = listing(Decoder(capture))
+    prefs = {"tcp.reassemble_out_of_order": "FALSE"}
 
-    reading = wireshark(again, tshark, plugin, prefs={"tcp.reassemble_out_of_order": "FALSE"})
-    ours = decoded(again)
+    theirs, faults = listing(Wireshark(again, tshark, lua_plugin, prefs=prefs))
+    ours, _ = listing(Decoder(again))
 
-    for key in truth.pdus:
-        known = {(p.name, fields) for p in truth.pdus[key] for fields in (p.fields, without_block(p))}
-        for reader in (reading, ours):
-            wrong = [p for p in reader.pdus[key] if (p.name, p.fields) not in known]
+    for key, pdus in truth.items():
+        known = {(p.name, fields) for p in pdus for fields in (p.fields, without_block(p))}
+        for reading in (theirs, ours):
+            wrong = [p for p in reading[key] if (p.name, p.fields) not in known]
             assert not wrong[:3]
-            assert len(reader.pdus[key]) > len(truth.pdus[key]) // 2
-    assert any("position" in text for text in reading.faults)
+            assert len(reading[key]) > len(pdus) // 2
+    assert any("position" in text for text in faults)
 
 
 def without_block(p: Seen) -> tuple[tuple[str, str], ...]:
-    """What is known of a page behind a hole: not in which block it lies, until a record names one again."""
-    return tuple(f for f in p.fields if f[0] != "ram.block")
+    """What is known of a page behind a hole, or of a request: not of which block, until one is named again."""
+    return tuple(f for f in p.fields if f[0] not in {"ram.block", "rp.block"})
 
 
-@pytest.mark.parametrize("name", [POSTCOPY, RECOVERY])
-def test_any_frame_at_any_time(name: str, tshark: Tshark, plugin: Path, tmp_path: Path) -> None:
+@each_of_the_few
+def test_any_frame_at_any_time(capture: Path, tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:
     """A frame visited again, in any order, shows what it showed first."""
     again = tmp_path / "again.pcap"
-    resegment(capture(name), again, random_sizes(7, 1, 9000))
+    resegment(capture, again, random_sizes(7, 1, 9000))
     prefix = protocol().prefix
-    first = {f.number: [n.show for n in pdu_nodes(f, prefix)] for f in frames(tshark, again, plugin, prefix)}
+    name = f"{prefix}.pdu"
+    first = {f.number: [n.show for n in f.all(name)] for f in frames(tshark, again, lua_plugin, prefix)}
     rng = random.Random(1)
 
-    with Sharkd(again, plugin, tshark=tshark) as sharkd:
+    with Sharkd(again, lua_plugin, tshark=tshark) as sharkd:
         for number in rng.choices(sorted(first), k=150):
-            items = [i for layer in sharkd.frame(number) for i in layer.all(f"{prefix}.pdu")]
+            items = [i for layer in sharkd.frame(number) for i in layer.all(name)]
             assert first[number] == [str(i.value) for i in items], f"frame {number}"

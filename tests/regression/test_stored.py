@@ -13,22 +13,14 @@ from dissector.capture import Place
 from dissector.cli import main
 from dissector.decode import PduSeen, Recognised
 from dissector.reading import Reading as FileReading
+from dissector.regression.decoder import seen_by_decoder
+from dissector.regression.model import protocol
+from dissector.regression.seen import Key, Seen
+from dissector.regression.wire import Cutter, Damage, cut, fixed, random_sizes, reorder, write_capture
 from dissector.tshark import Tshark
 from tests.qemu_migration.vectors import directions
-from tests.regression.test_readers import on_the_wire
-from tests.support.readers import (
-    Key,
-    Seen,
-    decoded,
-    difference,
-    key_of,
-    protocol,
-    seen_by_decoder,
-    seen_by_scapy,
-    wireshark,
-)
+from tests.support.readings import check_scapy, decoded, difference, findings, shown
 from tests.support.stored import RECORDED, Recorded
-from tests.support.wire import Cutter, Damage, cut, fixed, random_sizes, reorder, write_capture
 
 
 @pytest.fixture(params=RECORDED, ids=str)
@@ -52,25 +44,19 @@ def place(recorded: Recorded) -> Place:
 
 
 @pytest.mark.needs_tshark
-def test_decoder_and_wireshark(wrapped: Path, tshark: Tshark, plugin: Path) -> None:
+def test_decoder_and_wireshark(wrapped: Path, tshark: Tshark, lua_plugin: Path) -> None:
     """Both see the same PDUs at the same places with the same fields and remarks."""
-    ours, theirs = decoded(wrapped), wireshark(wrapped, tshark, plugin)
+    ours, (theirs, said) = decoded(wrapped), shown(wrapped, tshark, lua_plugin)
 
     assert any(ours.pdus.values())
-    assert not difference(ours.pdus, theirs.pdus)
-    said = [f.text for e in ours.events if isinstance(e, PduSeen) for f in e.findings]
+    assert not difference(ours.pdus, theirs)
     assert [] == ours.faults
-    assert said == [text.partition(": ")[2] for text in theirs.faults]
+    assert [text for e in ours.events for text in findings(e)] == said
 
 
 def test_decoder_and_scapy(wrapped: Path) -> None:
     """Scapy dissects each PDU's octets to the same fields, and builds them again."""
-    reading = decoded(wrapped)
-    for e in reading.events:
-        if isinstance(e, PduSeen):
-            octets = bytes(reading.octets[key_of(e, reading)][e.offset : e.offset + e.length])
-
-            assert on_the_wire(e) == seen_by_scapy(e, octets)
+    check_scapy(decoded(wrapped))
 
 
 def test_stored_and_wrapped(recorded: Recorded, wrapped: Path, tmp_path: Path) -> None:
@@ -103,7 +89,7 @@ def small(name: str) -> bytes:
 @pytest.mark.parametrize("cutter", [fixed(7), fixed(4096), random_sizes(5, 1, 900)], ids=["7", "4096", "random"])
 @pytest.mark.parametrize("damage", [None, reorder(1)], ids=["in order", "reordered"])
 def test_any_segmentation(  # noqa: PLR0917  fixtures and parameters
-    about: str, cutter: Cutter, damage: Damage | None, tshark: Tshark, plugin: Path, tmp_path: Path
+    about: str, cutter: Cutter, damage: Damage | None, tshark: Tshark, lua_plugin: Path, tmp_path: Path
 ) -> None:
     """PDUs that are nothing but a payload begin wherever a segment does."""
     capture = tmp_path / "small.pcap"
@@ -113,4 +99,4 @@ def test_any_segmentation(  # noqa: PLR0917  fixtures and parameters
     ours = decoded(capture)
 
     assert any(pdu.name == "MappedRamPages" for pdu in ours.pdus[0, 0])
-    assert not difference(ours.pdus, wireshark(capture, tshark, plugin, two_pass=True, read_filter="tcp").pdus)
+    assert not difference(ours.pdus, shown(capture, tshark, lua_plugin, two_pass=True, read_filter="tcp")[0])

@@ -15,10 +15,12 @@ import pytest
 from dissector.capture import Endpoint
 from dissector.decode import Lost, Malformed, PduSeen, Resynced
 from dissector.ir.expr import NeedMore, evaluate
+from dissector.regression.model import protocol
+from dissector.regression.wire import cut, fixed, write_capture
+from dissector.regression.wireshark import connections
 from dissector.tshark import Tshark, frames
 from tests.qemu_migration.vectors import Direction, directions
-from tests.support.readers import Reading, connections, decoded, difference, protocol, wireshark
-from tests.support.wire import cut, fixed, write_capture
+from tests.support.readings import Pdus, Reading, decoded, difference, shown
 
 
 def stands_alone(direction: Direction) -> bool:
@@ -56,17 +58,17 @@ def ours(capture: Path) -> Reading:
 
 
 @pytest.fixture(scope="module")
-def theirs(capture: Path, tshark: Tshark, plugin: Path) -> Reading:
+def theirs(capture: Path, tshark: Tshark, lua_plugin: Path) -> Pdus:
     """What Wireshark makes of them."""
-    return wireshark(capture, tshark, plugin)
+    return shown(capture, tshark, lua_plugin)[0]
 
 
 @pytest.fixture(scope="module")
-def remarks(capture: Path, tshark: Tshark, plugin: Path) -> Findings:
+def remarks(capture: Path, tshark: Tshark, lua_plugin: Path) -> Findings:
     """Wireshark's expert items by connection."""
     where = connections(capture, tshark)
     out: Findings = defaultdict(Counter)
-    for frame in frames(tshark, capture, plugin, protocol().prefix):
+    for frame in frames(tshark, capture, lua_plugin, protocol().prefix):
         out[where[frame.number][0]].update(frame.experts())
     return out
 
@@ -84,9 +86,9 @@ def remarked(reading: Reading, connection: int) -> Counter[str]:
 @pytest.mark.needs_tshark
 @pytest.mark.parametrize("number", range(len(ALONE)), ids=[str(d) for d in ALONE])
 class TestStream:
-    def test_same_pdus(self, ours: Reading, theirs: Reading, number: int) -> None:
+    def test_same_pdus(self, ours: Reading, theirs: Pdus, number: int) -> None:
         """Decoder and plugin read the same PDUs with the same fields."""
-        mine, other = ({key: pdus for key, pdus in r.pdus.items() if key[0] == number} for r in (ours, theirs))
+        mine, other = ({key: pdus for key, pdus in r.items() if key[0] == number} for r in (ours.pdus, theirs))
 
         assert mine
         assert not difference(mine, other)

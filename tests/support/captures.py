@@ -10,7 +10,7 @@ import pytest
 
 from dissector.capture import Chunk, Closed, Event, Gap, Ignored, Packet, conversations, read_packets
 from dissector.errors import CaptureError
-from tests.support.wire import ACK, SYN, Segment, Wire, default_ends, write_capture
+from dissector.regression.wire import ACK, SYN, Segment, Wire, default_ends, write_capture
 
 if TYPE_CHECKING:
     from pathlib import Path

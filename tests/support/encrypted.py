@@ -13,7 +13,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from dissector.capture import Opened, conversations, read_packets
-from tests.support.wire import Segment, cut, fixed, write_capture
+from dissector.regression.wire import Segment, cut, fixed, write_capture
 
 if TYPE_CHECKING:
     from pathlib import Path

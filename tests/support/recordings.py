@@ -27,3 +27,8 @@ def sidecar(capture: Path) -> dict[str, Any]:
 ALL = sorted(PCAPS.glob("*.pcap*.gz"))
 ENCRYPTED = [path for path in ALL if "tls" in sidecar(path)]
 PLAIN = [path for path in ALL if path not in ENCRYPTED]
+
+
+def recorded(name: str) -> Path:
+    """A capture by its name."""
+    return next(path for path in ALL if name_of(path) == name)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissector.capture import Chunk, conversations, read_packets
+from dissector.regression.wire import Segment, cut, duplicate, explicit, fixed, random_sizes, resegment, write_capture
 from tests.support.captures import gaps, octets, said
-from tests.support.wire import Segment, cut, duplicate, explicit, fixed, random_sizes, resegment, write_capture
 
 
 @settings(deadline=None)
