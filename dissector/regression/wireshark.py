@@ -11,7 +11,6 @@ Which connection and side a frame belongs to is asked from Wireshark's own colum
 from __future__ import annotations
 
 import ipaddress
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from dissector.errors import TsharkError
 from dissector.regression.model import field_types, protocol
 from dissector.regression.seen import Fault, Key, Seen, Sight
-from dissector.tshark.tree import EXPERT, TREE, frame_texts
+from dissector.tshark.tree import EXPERT, TREE, frame_texts, parsed
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +50,7 @@ class Wireshark:
 
     def _parsed(self, text: str) -> tuple[int, list[Pairs]]:
         try:
-            layers: Pairs = dict(dict(json.loads(text, object_pairs_hook=list))["_source"])["layers"]
+            layers: Pairs = dict(dict(parsed(text))["_source"])["layers"]
             frame = next(value for name, value in layers if name == "frame")
             number = int(next(value for name, value in frame if name == "frame.number"))
         except (ValueError, KeyError, TypeError, StopIteration) as error:
@@ -106,9 +105,14 @@ def normal(shown: str, kind: str) -> str:
         return BOOLEANS.get(shown) or str(int(shown, 0))
     if kind == "ipv4":
         return ipaddress.IPv4Address(shown).packed.hex()
-    return shown.split("\0", maxsplit=1)[0] if kind == "string" else shown.replace(":", "").replace("-", "")
+    if kind == "string":
+        told = shown.split("\0", maxsplit=1)[0]
+        return "".join(c if c.isascii() else NO_TEXT * (1 if c == NO_TEXT else len(c.encode())) for c in told)
+    return shown.replace(":", "").replace("-", "")
 
 
+NO_TEXT = "\ufffd"
+"""What the other executors give for each octet that is not ASCII."""
 BOOLEANS = {"True": "1", "False": "0"}
 
 

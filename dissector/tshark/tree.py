@@ -20,6 +20,7 @@ columns in, which is reliable because a string in JSON has no line break.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,10 +153,24 @@ def documents(lines: Iterable[str]) -> Iterator[str]:
             document.append(line)
 
 
+BAD_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\x[0-9a-fA-F]{2}")
+
+
+def parsed(text: str) -> Any:
+    """Give one element of the array, its objects as lists of pairs.
+
+    Octets of a text that are no UTF-8 are written as ``\\x90`` by some versions, which is no JSON: each becomes U+FFFD.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=list)
+    except ValueError:
+        return json.loads(BAD_ESCAPE.sub(r"\1\\ufffd", text), object_pairs_hook=list)
+
+
 def parse_frame(text: str, protocol: str, where: str = "tshark") -> Frame:
     """Read one element of the array."""
     try:
-        pairs: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
+        pairs: list[tuple[str, Any]] = parsed(text)
         layers = nodes(dict(dict(pairs)["_source"])["layers"])
     except (ValueError, KeyError, TypeError) as error:
         raise TsharkError(where, f"tshark's json cannot be read: {error}") from error
