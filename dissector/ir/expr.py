@@ -280,7 +280,8 @@ def _declared(node: type[Expr]) -> tuple[str, ...]:
     )
 
 
-_below: Callable[[type[Expr]], tuple[str, ...]] = functools.cache(_declared)
+# mypy takes the hash of an expression for that of its class
+_below: Callable[[type[Expr]], tuple[str, ...]] = functools.cache(_declared)  # type: ignore[assignment]
 """The same, remembered: it is asked for with every node on a walk."""
 
 
