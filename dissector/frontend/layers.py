@@ -32,6 +32,9 @@ HOOKS = ("do_dissect", "pre_dissect", "post_dissect", "do_dissect_payload", "sel
 LOOKUPS = ("__getattr__", "__getattribute__", "getfield_and_val", "getfieldval")
 """A layer that looks up its fields in its own way may find them elsewhere, in the request that it answers for one."""
 
+BODIES = ("body", "orelse", "handlers", "finalbody", "cases")
+"""The parts of a statement that hold statements; a class is nowhere else."""
+
 QUOTED = re.compile(r"""(?=(["'])([^"']+)\1)""")
 
 
@@ -53,7 +56,7 @@ def _classes(file: str) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
 
     def visit(node: ast.AST, prefix: str) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in (each for part in BODIES for each in getattr(node, part, ())):
             name = prefix
             if isinstance(child, ast.ClassDef):
                 name = f"{prefix}{child.name}"
@@ -62,8 +65,7 @@ def _classes(file: str) -> dict[str, tuple[int, int]]:
                 name += "."
             elif isinstance(child, ast.FunctionDef):
                 name = f"{prefix}{child.name}.<locals>."
-            if not isinstance(child, ast.expr):
-                visit(child, name)
+            visit(child, name)
 
     try:
         visit(ast.parse("".join(linecache.getlines(file))), "")
