@@ -6,9 +6,9 @@ that wrote it.  The magic number says three things at once: it is a capture, thi
 fraction of a second counts microseconds or nanoseconds.  :mod:`.pcapng` reads the other format.
 
 Both readers are one generator each with everything it touches per packet in local variables, because a
-gigabyte of capture is half a million turns of this loop.  A packet's octets are a view into the block they
-were read with: a view costs the same for 60 octets and for 60,000.  The price is that whoever keeps a view
-keeps its whole mebibyte; a consumer that wants to remember octets copies them (``bytes(packet.data)``), as
+gigabyte of capture is up to a million turns of this loop.  A packet's octets are two places in the block they
+were read with, or a view into it, which costs the same for 60 octets and for 60,000.  The price is that whoever keeps
+a view keeps its whole mebibyte; a consumer that wants to remember octets copies them (``bytes(packet.data)``), as
 :mod:`.reassembly` does.
 
 Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from dissector.capture import pcapng
-from dissector.capture.packet import Packet
+from dissector.capture.packet import Frame, Packet, packet_of
 from dissector.capture.source import MAX_RECORD, Progress, Source
 from dissector.errors import CaptureError
 
@@ -65,7 +65,7 @@ def read_packets(
     """
     capture = Source(source, progress=progress, strict=strict, warnings=warnings)
     try:
-        yield from packets_of(capture, capture.more(memoryview(b""), 0, 24))
+        yield from map(packet_of, frames_of(capture, capture.more(memoryview(b""), 0, 24)))
     finally:
         capture.close()
 
@@ -76,7 +76,7 @@ def is_capture(view: memoryview) -> bool:
     return magic in _MAGIC or magic == pcapng.MAGIC
 
 
-def packets_of(capture: Source, view: memoryview) -> Iterator[Packet]:
+def frames_of(capture: Source, view: memoryview) -> Iterator[Frame]:
     """Yield the packets of an open capture, of which *view* has the first 24 octets or more."""
     if not view:
         raise CaptureError(capture.name, "empty file", "was the recording stopped before its first packet?")
@@ -98,11 +98,11 @@ def packets_of(capture: Source, view: memoryview) -> Iterator[Packet]:
             capture.name, f"only {len(view)} octets, less than a capture's header", "record or copy it again"
         )
     if magic == pcapng.MAGIC:
-        return pcapng.packets(capture, view)
+        return pcapng.frames(capture, view)
     return _pcap(capture, view, _MAGIC[magic])
 
 
-def _pcap(capture: Source, view: memoryview, magic: _Magic) -> Iterator[Packet]:
+def _pcap(capture: Source, view: memoryview, magic: _Magic) -> Iterator[Frame]:
     # The upper bits tell how many octets of checksum end each frame; IP's own length cuts those off.
     linktype = struct.unpack_from(magic.order + "I", view, 20)[0] & 0x03FFFFFF
     unpack = struct.Struct(magic.order + "IIII").unpack_from
@@ -114,18 +114,13 @@ def _pcap(capture: Source, view: memoryview, magic: _Magic) -> Iterator[Packet]:
         need = 16
         while end - position >= 16:
             seconds, fraction, captured, original = unpack(view, position)
-            stop = position + 16 + captured
+            start = position + 16
+            stop = start + captured
             if stop > end:
                 need = 16 + captured
                 break
             number += 1
-            yield Packet(
-                number,
-                seconds * 1_000_000_000 + fraction * unit,
-                linktype,
-                view[position + 16 : stop],
-                original,
-            )
+            yield number, seconds * 1_000_000_000 + fraction * unit, linktype, view, start, stop, original
             position = stop
         if need > MAX_RECORD:
             raise capture.corrupt(position, f"a packet record of {need - 16} octets")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from dissector.capture.packet import Chunk, Connection, Direction, Gap
+from dissector.capture.packet import Chunk, Connection, Direction, Frame, Gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,3 +188,29 @@ class Flow:
 
     def _gap(self, start: int, end: int, piece: Piece) -> Gap:
         return Gap(self.connection, self.direction, start, end - start, piece.frame, piece.time_ns)
+
+
+class Pile:
+    """Segments of one flow that lie in one block, on their way to be one chunk."""
+
+    __slots__ = ("flow", "last", "parts", "place", "size", "view")
+
+    def __init__(self) -> None:
+        self.flow: Flow | None = None
+        self.view: memoryview | None = None
+        self.place = self.size = 0
+        self.parts: list[memoryview] = []
+        self.last: Frame | None = None
+
+    def move(self, flow: Flow, view: memoryview, place: int) -> Iterator[Chunk]:
+        """Yield what lies here, and begin with another flow, block or place."""
+        yield from self.take()
+        self.flow, self.view, self.place = flow, view, place
+
+    def take(self) -> Iterator[Chunk]:
+        """Yield what lies here."""
+        flow, last = self.flow, self.last
+        if flow is not None and last is not None and self.parts:
+            yield Chunk(flow.connection, flow.direction, self.place, b"".join(self.parts), last[0], last[1])
+        self.parts.clear()
+        self.flow, self.view, self.size = None, None, 0

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Packets to TCP segments: the headers from the link up to TCP, and nothing else.
 
-:func:`tcp_segment` is called once per packet and so does in one ``unpack`` what nearly every packet allows:
-Ethernet, IPv4 without options, TCP.  Whatever differs in any way takes the careful road below, which knows
-the other link types, VLAN tags, IPv6 and its extension headers, and packets that were cut short.
+:data:`SIMPLE` does in one ``unpack`` what nearly every packet allows: Ethernet, IPv4 without options, TCP.  Whatever
+differs in any way takes the careful road of :func:`tcp_segment`, which knows the other link types, VLAN tags, IPv6
+and its extension headers, and packets that were cut short.
 
 Where a segment ends is told by IP, not by the frame: short frames are padded to 60 octets and some captures
 keep the frame's checksum.  The exception is an IPv4 total length (IPv6 payload length) of zero:
@@ -41,7 +41,9 @@ _SKIPPED = {0, 43, 60}
 _FRAGMENT = 44
 _TCP = 6
 
-_WHOLE = struct.Struct(">12xHBxHxxHxB2x12sIIBB").unpack_from
+SIMPLE = struct.Struct(">12xHBxHxxHxB2x12sIIBB").unpack_from
+"""Of Ethernet, IPv4 and TCP: type, version and length, total length, fragment, protocol, key, sequence and
+acknowledgment number, offset of the octets, flags; 54 octets."""
 _TCP_HEADER = struct.Struct(">IIBB").unpack_from
 _IPV4_HEADER = struct.Struct(">BxH2xHxB2x8s").unpack_from
 _IPV6_HEADER = struct.Struct(">4xHBx32s").unpack_from
@@ -50,13 +52,6 @@ _IPV6_HEADER = struct.Struct(">4xHBx32s").unpack_from
 def tcp_segment(packet: Packet, ignored: Ignored) -> Segment | None:
     """Return what the packet says about its connection; None, and count why, if it has none."""
     data = packet.data
-    if packet.linktype == ETHERNET and len(data) >= 54:
-        kind, version, total, fragment, protocol, key, seq, ack, offset, flags = _WHOLE(data)
-        if kind == _IP and version == 0x45 and protocol == _TCP and not fragment & 0x3FFF and offset >= 0x50:
-            start = 34 + (offset >> 4) * 4
-            stop = 14 + total
-            if start <= stop <= len(data):
-                return key, seq, ack, flags, start, stop, stop - start
     start = _network(packet, ignored)
     if start < 0:
         return None

@@ -28,6 +28,25 @@ class Packet:
     """How many octets there were on the wire; more than in ``data`` if there was a snapshot length."""
 
 
+Frame = tuple[int, int, int, memoryview, int, int, int]
+"""A packet on its way through this package: number, time, link type, the block that it was read with, the places in it
+of its first octet and behind its last, and how many octets there were on the wire.
+
+A tuple is made five times faster than a ``Packet``, and most packets need no view of their own."""
+
+
+def packet_of(frame: Frame) -> Packet:
+    """Return the frame as a packet."""
+    number, time_ns, linktype, view, start, stop, original = frame
+    return Packet(number, time_ns, linktype, view[start:stop], original)
+
+
+def frame_of(packet: Packet) -> Frame:
+    """Return the packet as a frame."""
+    data = packet.data
+    return packet.number, packet.time_ns, packet.linktype, data, 0, len(data), packet.original
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One end of a TCP connection; without a port, the file that a stream is stored in, or nothing."""
@@ -86,10 +105,10 @@ class Chunk:
     direction: Direction
     offset: int
     """Place of the first octet in its direction's stream; not reduced modulo 2**32."""
-    data: memoryview
-    """The octets.  A view of a larger block: copy what is to be kept."""
+    data: memoryview | bytes
+    """The octets.  Mostly a view of a larger block: copy what is to be kept."""
     frame: int
-    """The frame that carried these octets, even when another one made them deliverable."""
+    """The frame that carried these octets, even when another one made them deliverable; the last, of several."""
     time_ns: int
 
 

@@ -8,7 +8,7 @@ from before 2010, obsolete packet blocks (PB).  All other blocks -- names, stati
 vendor thought of -- are stepped over by their length.  That is the format's own rule, and it is why the
 length is checked so carefully: it is all there is to hold on to.
 
-Enhanced packet blocks are what every writer writes, so they are read in the loop of :func:`packets`; all
+Enhanced packet blocks are what every writer writes, so they are read in the loop of :func:`frames`; all
 else is rare and goes through ``_Section``.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dissector.capture.packet import Packet
+from dissector.capture.packet import Frame, Packet, frame_of
 from dissector.capture.source import MAX_RECORD, Source
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _byte_order(capture: Source, view: memoryview, position: int) -> str:
     raise capture.corrupt(position, f"a section header whose byte order mark is {mark.hex(' ')}")
 
 
-def packets(capture: Source, view: memoryview) -> Iterator[Packet]:
+def frames(capture: Source, view: memoryview) -> Iterator[Frame]:
     """Yield the packets of all sections; ``view`` holds at least the first 12 octets of the file."""
     section = _Section(capture)
     number = position = 0
@@ -171,8 +171,7 @@ def packets(capture: Source, view: memoryview) -> Iterator[Packet]:
             interface = interfaces[index]
             number += 1
             time_ns = (high << 32 | low) * interface.multiplier // interface.divisor + interface.origin
-            data = view[position + 28 : position + 28 + captured]
-            yield Packet(number, time_ns, interface.linktype, data, original)
+            yield number, time_ns, interface.linktype, view, position + 28, position + 28 + captured, original
             position = stop
         view, position = capture.more(view, position, 12), 0
         length = section.length(view, 0) if len(view) >= 12 else 12
@@ -187,7 +186,7 @@ def packets(capture: Source, view: memoryview) -> Iterator[Packet]:
             number += kind in _FRAMES
             packet = section.block(view, 0, length, number)
             if packet is not None:
-                yield packet
+                yield frame_of(packet)
 
 
 def _wrong_packet(capture: Source, position: int, captured: int, length: int) -> CaptureError:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from dissector.capture import qcow2
-from dissector.capture.files import MODIFIED, is_capture, packets_of
+from dissector.capture.files import MODIFIED, frames_of, is_capture
 from dissector.capture.packet import Chunk, Closed, Connection, Endpoint, Event, Ignored, Opened
-from dissector.capture.reassembly import conversations
+from dissector.capture.reassembly import said
 from dissector.capture.source import BLOCK, Progress, Source
 from dissector.errors import CaptureError
 
@@ -67,8 +67,11 @@ def read_events(
     progress: Progress | None = None,
     ignored: Ignored | None = None,
     damage: list[CaptureError] | None = None,
+    joined: int = 0,
 ) -> Iterator[Event]:
     """Yield what the connections in a capture said, or the one connection that a stored stream is.
+
+    *joined*: chunks of a direction may be put together up to so many octets.
 
     Damage behind the beginning of the file ends it like its end, and is appended to *damage*.
     """
@@ -77,9 +80,9 @@ def read_events(
     try:
         view = opened.more(memoryview(b""), 0, HEAD)
         if not place.is_given and (is_capture(view) or not len(view)):
-            packets = packets_of(opened, view)
+            frames = frames_of(opened, view)
             del view  # or its mebibyte would be kept to the end
-            yield from conversations(until_damage(packets, damage), ignored=ignored)
+            yield from said(until_damage(frames, damage), ignored=ignored, joined=joined)
             return
         blocks, name = stream_of(source, opened, view, known, place), opened.name
         del view
@@ -115,15 +118,13 @@ def read_stored(
 
 def until_damage(items: Iterable[T], damage: list[CaptureError]) -> Iterator[T]:
     """Give the items; damage behind the first one ends them and is kept for later."""
-    some = False
-    try:
-        for item in items:
-            some = True
-            yield item
-    except CaptureError as error:
-        if not some:
-            raise
-        damage.append(error)
+    rest = iter(items)
+    for first in rest:
+        yield first
+        try:
+            yield from rest
+        except CaptureError as error:
+            damage.append(error)
 
 
 def stream_of(

@@ -76,10 +76,11 @@ def reading(
     progress: Callable[[int, int | None], None],
     events: Callable[[Any], bool | Collection[str]],
     passing: Mapping[str, Callable[[PduSeen, memoryview], None]] | None = None,
+    joined: int = 0,
 ) -> Reading:
     """Give the reading that the command line asked for; *events* chooses the PDUs from the protocol.
 
-    *passing* is :class:`Reading`'s, with the labels of PDUs in place of their names.
+    *passing* is :class:`Reading`'s, with the labels of PDUs in place of their names, and so is *joined*.
     """
     declared = load_protocol()
     protocol = translate_protocol(declared)
@@ -100,6 +101,7 @@ def reading(
         decode_as=dict(options.decode_as),
         place=place(options),
         progress=progress,
+        joined=joined,
     )
 
 

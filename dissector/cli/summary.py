@@ -31,6 +31,8 @@ NUMBERED = {"command", "rp.type"}
 """PDUs with such a field are counted by name."""
 
 WAYS = ("forward", "reverse")
+JOINED = 256 << 10
+"""Octets that the decoder gets at once: no number of a packet is ever printed here."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +71,7 @@ def read(
     def bitmap(pdu: PduSeen, octets: memoryview) -> None:
         migrations[pdu.source.conversation].stored.count(octets)
 
-    source = reading(options, progress, counted, {BITMAP: bitmap})
+    source = reading(options, progress, counted, {BITMAP: bitmap}, joined=JOINED)
     try:
         for event in source.events():
             number = getattr(getattr(event, "source", None), "conversation", 0)

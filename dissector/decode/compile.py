@@ -12,6 +12,9 @@ is not is *quiet*: only what it decides by is loaded, and its fields, notes and 
 conditions of its findings, since a PDU with a finding is always reported.  What a run of quiet PDUs costs is the
 business of :mod:`.runs`.
 
+A state's function is compiled when the stream comes to that state: the text of a large protocol takes Python 50 ms,
+and most of its states are those of devices, features and releases that the stream at hand does not have.
+
 The text is registered with ``linecache``, so that a traceback shows it, and ``Code.text`` has it for whoever wants to
 see what a stream became.
 """
@@ -20,7 +23,8 @@ from __future__ import annotations
 
 import itertools
 import linecache
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +33,7 @@ from ..ir.steps import Block
 from .blocks import BlockPrinter
 from .events import Found, PduSeen, text_of
 from .printer import is_printable
+from .registers import parameters_of
 
 Step = Callable[[Any, bytes, int, int], int]
 Done = Callable[[Any, int, int, bytes], None]
@@ -63,6 +68,8 @@ class Code:
     bodies: dict[int, Way]
     """Index of a block -> the end of its PDU's body."""
     resync: tuple[Way, ...]
+    parameters: frozenset[str]
+    """Those that the stream refers to."""
 
 
 _cache: dict[tuple[int, bool | frozenset[str]], Code] = {}
@@ -101,18 +108,59 @@ def _compile(stream: Stream, report: bool | frozenset[str]) -> Code:
         **printer.structs,
         **printer.constants,
     }
-    exec(compile(text, name, "exec"), space)  # noqa: S102  the text above is ours, printed from a verified table
-    steps = {state: space[printer.state(state)] for state in (s.name for s in stream.states)}
+    names: dict[Step, str] = {}
+    functions = {printer.state(s.name): s.name for s in stream.states}
+    for function, source in _functions(text):
+        if function in functions:
+            space[function] = _at_first(function, functions[function], _later(source, name, space), space, names)
+        else:
+            _later(source, name, space)()
     return Code(
         stream=stream,
         file=name,
         text=text,
-        start=steps[stream.start],
-        names={f: state for state, f in steps.items()},
+        start=space[printer.state(stream.start)],
+        names=names,
         blocks=tuple(printer.blocks),
         bodies={j: _body(printer, space, j) for j in printer.bodies},
         resync=tuple(Way(r.scan, space[f"back_{k}"], space[f"found_{k}"], r.goto) for k, r in enumerate(stream.resync)),
+        parameters=frozenset(parameters_of(stream)),
     )
+
+
+def _functions(text: str) -> Iterator[tuple[str, str]]:
+    """The name of each function of a text, and the text up to its end with nothing but line ends in front of it."""
+    places = [m.start() for m in re.finditer(r"^def ", text, re.MULTILINE)]
+    for start, end in itertools.pairwise([*places, len(text)]):
+        yield text[start + 4 : text.index("(", start)], "\n" * text.count("\n", 0, start) + text[start:end]
+
+
+def _later(source: str, file: str, space: dict[str, Any]) -> Callable[[], None]:
+    """What defines a function of a text in *space*."""
+
+    def define() -> None:
+        exec(compile(source, file, "exec"), space)  # noqa: S102  our own text, printed from a verified table
+
+    return define
+
+
+def _at_first(
+    function: str, state: str, define: Callable[[], None], space: dict[str, Any], names: dict[Step, str]
+) -> Step:
+    """What stands for the function of a state until the stream comes there: of forty states most see a few."""
+    made: list[Step] = []
+
+    def first(m: Any, b: bytes, at: int, end: int) -> int:
+        if not made:
+            define()
+            made.append(space[function])
+            names[made[0]] = state
+        if m.step is first:
+            m.step = made[0]
+        return made[0](m, b, at, end)
+
+    names[first] = state
+    return first
 
 
 def _body(printer: BlockPrinter, space: dict[str, Any], j: int) -> Way:

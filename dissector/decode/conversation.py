@@ -26,9 +26,10 @@ from typing import Any
 from ..errors import DissectorError
 from ..ir.expr import NeedMore, evaluate
 from ..ir.model import Channel, Protocol, Stream
+from .compile import compile_stream
 from .events import Builder, Event, Recognised, Source, Unrecognised
 from .machine import Data, Machine
-from .registers import Registers, nearest, parameters_of, settle
+from .registers import Registers, nearest, settle
 
 Endpoint = tuple[str, int]
 
@@ -135,6 +136,7 @@ class Session:
         self.protocol = protocol
         self.parameters = settle(protocol.parameters, parameters or {})
         self.conversations: list[Conversation] = []
+        self._reported = events
         self._options = {"events": events, "payload": payload, "max_payload": max_payload}
         self._builder, self._on_event = builder, on_event
         self._connections: dict[Hashable, Connection] = {}
@@ -328,7 +330,7 @@ class Session:
         source = Source(stream.name, c.channel.name, direction, c.key, c.conversation.number, self._builder)
         return Machine(
             stream,
-            {name: self.parameters[name] for name in parameters_of(stream)},
+            {name: self.parameters[name] for name in compile_stream(stream, self._reported).parameters},
             registers=c.conversation.registers,
             source=source,
             midway=midway,

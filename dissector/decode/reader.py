@@ -20,7 +20,7 @@ from ..ir.findings import DEPTH, LONGEST, LOST, MAP_FULL, OVERRUN, SHORT_REGION,
 from ..ir.model import Finding, Stream
 from .compile import Code, Step, compile_stream
 from .events import Builder, Event, Found, Lost, Malformed, PduSeen, Source
-from .registers import Registers, nearest, parameters_of, snapshot
+from .registers import Registers, nearest, snapshot
 
 SHOWN = 32
 """Octets that a fault is reported with."""
@@ -73,7 +73,7 @@ class Reader:
         facts: dict[str, Any] | None = None,
     ) -> None:
         self.code: Code = compile_stream(stream, events)
-        self.parameters = _settled(stream, parameters or {})
+        self.parameters = _settled(self.code, parameters or {})
         self.own, self.shared = Registers(), Registers() if registers is None else registers
         self.own.declare((r for r in stream.registers if r.scope == "direction"), self.parameters)
         self.shared.declare((r for r in stream.registers if r.scope == "conversation"), self.parameters)
@@ -238,10 +238,10 @@ class Reader:
         self.out(Malformed(self.source, found, offset, self.state, octets, self.frame, self.time_ns))
 
 
-def _settled(stream: Stream, given: Mapping[str, int]) -> dict[str, int]:
-    """The parameters that *stream* refers to, all with a value; 0 is what every parameter reads as "automatic"."""
-    known = dict.fromkeys(parameters_of(stream), 0)
+def _settled(code: Code, given: Mapping[str, int]) -> dict[str, int]:
+    """The parameters that a stream refers to, all with a value; 0 is what every parameter reads as "automatic"."""
+    known = dict.fromkeys(code.parameters, 0)
     for name in given:
         if name not in known:
-            raise DissectorError(f"stream {stream.name}", f"there is no parameter {name!r}", nearest(name, known))
+            raise DissectorError(f"stream {code.stream.name}", f"there is no parameter {name!r}", nearest(name, known))
     return {**known, **given}

@@ -10,7 +10,8 @@ it first.  A map that is written without anybody looking is never copied.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 from typing import Any
@@ -87,6 +88,12 @@ def parameters_of(node: Any) -> set[str]:
         return {node.path[1]} if node.path[0] == "P" else set()
     if isinstance(node, tuple):
         return {name for each in node for name in parameters_of(each)}
-    if not is_dataclass(node):
-        return set()
-    return {name for f in fields(node) if f.compare for name in parameters_of(getattr(node, f.name))}
+    return {name for attribute in _compared(type(node)) for name in parameters_of(getattr(node, attribute))}
+
+
+def _attributes(kind: type) -> tuple[str, ...]:
+    """The attributes that matter of nodes of a kind; none of what is no node."""
+    return tuple(f.name for f in fields(kind) if f.compare) if is_dataclass(kind) else ()
+
+
+_compared: Callable[[type], tuple[str, ...]] = functools.cache(_attributes)

@@ -32,7 +32,13 @@ HOOKS = ("do_dissect", "pre_dissect", "post_dissect", "do_dissect_payload", "sel
 LOOKUPS = ("__getattr__", "__getattribute__", "getfield_and_val", "getfieldval")
 """A layer that looks up its fields in its own way may find them elsewhere, in the request that it answers for one."""
 
+BODIES = ("body", "orelse", "handlers", "finalbody", "cases")
+"""The parts of a statement that hold statements; a class is nowhere else."""
 
+QUOTED = re.compile(r"""(?=(["'])([^"']+)\1)""")
+
+
+@functools.cache
 def relative(file: str) -> str:
     """*file* as it is written in messages and generated text: from the package's root, or the bare name."""
     try:
@@ -50,7 +56,7 @@ def _classes(file: str) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
 
     def visit(node: ast.AST, prefix: str) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in (each for part in BODIES for each in getattr(node, part, ())):
             name = prefix
             if isinstance(child, ast.ClassDef):
                 name = f"{prefix}{child.name}"
@@ -93,12 +99,20 @@ def field_source(layer: type, name: str) -> SourceRef:
         extent = _extent(cls) if "fields_desc" in vars(cls) else None
         if extent is None:
             continue
-        file, first, last = extent
-        for number in range(first, last + 1):
-            line = linecache.getline(file, number)
-            if f'"{name}"' in line or f"'{name}'" in line:
-                return SourceRef(relative(file), number, line.strip())
+        number = _quoted(*extent).get(name)
+        if number is not None:
+            return SourceRef(relative(extent[0]), number, linecache.getline(extent[0], number).strip())
     return class_source(layer)
+
+
+@functools.cache
+def _quoted(file: str, first: int, last: int) -> dict[str, int]:
+    """What stands in quotes on these lines -> the first line that it stands on."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(linecache.getlines(file)[first - 1 : last], first):
+        for _, name in QUOTED.findall(line):
+            found.setdefault(name, number)
+    return found
 
 
 class Names:

@@ -26,10 +26,11 @@ else  the name of a callable's own argument (``next_cls_cb(pkt, lst, cur, remain
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 Type = Literal["int", "bool", "bytes", "map", "any"]
 
@@ -270,10 +271,24 @@ class NeedMore(Exception):
 # --------------------------------------------------------------------------------------------------- walking
 
 
+def _declared(node: type[Expr]) -> tuple[str, ...]:
+    """The attributes of a kind of node that are declared as expressions."""
+    hints = get_type_hints(node)
+    kinds = {f.name: (hints[f.name], *get_args(hints[f.name])) for f in fields(node)}
+    return tuple(
+        name for name, all_of in kinds.items() if any(isinstance(k, type) and issubclass(k, Expr) for k in all_of)
+    )
+
+
+# mypy takes the hash of an expression for that of its class
+_below: Callable[[type[Expr]], tuple[str, ...]] = functools.cache(_declared)  # type: ignore[assignment]
+"""The same, remembered: it is asked for with every node on a walk."""
+
+
 def children(e: Expr) -> Iterator[Expr]:
     """The direct sub-expressions of *e*."""
-    for f in fields(e):
-        v = getattr(e, f.name)
+    for name in _below(type(e)):
+        v = getattr(e, name)
         if isinstance(v, Expr):
             yield v
 
@@ -288,14 +303,14 @@ def walk(e: Expr) -> Iterator[Expr]:
 def rewrite(e: Expr, fn: Callable[[Expr], Expr | None]) -> Expr:
     """A copy of *e* in which every node for which *fn* returns an expression is replaced by it (children first)."""
     changed: dict[str, Expr] = {}
-    for f in fields(e):
-        v = getattr(e, f.name)
+    for name in _below(type(e)):
+        v = getattr(e, name)
         if isinstance(v, Expr):
             n = rewrite(v, fn)
             if n is not v:
-                changed[f.name] = n
+                changed[name] = n
     if changed:
-        e = type(e)(**{f.name: changed.get(f.name, getattr(e, f.name)) for f in fields(e)})
+        e = replace(e, **changed)
     return fn(e) or e
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .expr import BIN, CMP, FALSE, TRUE, Cmp, Const, Expr, If, InSet, IsNone, Logic, Un, rewrite
+from .expr import BIN, CMP, FALSE, TRUE, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Un, rewrite
 from .expr import Bin as Arith
 
 Members = tuple[Expr, tuple[Any, ...]]
 MAX_SHIFT = 512
+LEAVES = (Const, Ref)
 
 
 def truth(e: Expr) -> Expr:
@@ -42,6 +43,8 @@ def simplify(e: Expr) -> Expr:
 
 
 def _step(e: Expr) -> Expr | None:
+    if isinstance(e, LEAVES):
+        return None
     if isinstance(e, Un):
         return _unary(e)
     if isinstance(e, Arith):

@@ -157,9 +157,9 @@ BAD_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\x[0-9a-fA-F]{2}")
 
 
 def parsed(text: str) -> Any:
-    """Give one element of the array, its objects as lists of pairs.
+    r"""Give one element of the array, its objects as lists of pairs.
 
-    Octets of a text that are no UTF-8 are written as ``\\x90`` by some versions, which is no JSON: each becomes U+FFFD.
+    Octets of a text that are no UTF-8 are written as ``\x90`` by some versions, which is no JSON: each becomes U+FFFD.
     """
     try:
         return json.loads(text, object_pairs_hook=list)
