@@ -25,6 +25,8 @@ pytestmark = pytest.mark.needs_tshark
 
 LOSSY = sorted({smallest("main", "recovery"), smallest("main", "preempt")})
 """What is lost matters most where there are several connections, and where one takes over for another."""
+VISITS = 50
+"""Frames visited again in each capture: with several captures enough to come from each state into each other."""
 
 each_of_the_few = pytest.mark.parametrize("capture", cover(), ids=name_of)
 
@@ -129,6 +131,6 @@ def test_any_frame_at_any_time(capture: Path, tshark: Tshark, lua_plugin: Path, 
     rng = random.Random(1)
 
     with Sharkd(again, lua_plugin, tshark=tshark) as sharkd:
-        for number in rng.choices(sorted(first), k=150):
+        for number in rng.choices(sorted(first), k=VISITS):
             items = [i for layer in sharkd.frame(number) for i in layer.all(name)]
             assert first[number] == [str(i.value) for i in items], f"frame {number}"
