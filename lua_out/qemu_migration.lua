@@ -584,8 +584,11 @@ end
 -- runtime/2_state.lua: the same in every generated plugin
 ----------------------------------------------------------------------------------------------------
 
--- State of the direction that is being read.  These are the variables that the generated rules work on; a call of the
--- dissector loads them from a flow and stores them back.
+-- State of the direction that is being read.  These are the variables that the generated rules work on.  They are taken
+-- up from a flow and stay here until another flow is read or a frame is visited again: mostly one side sends.
+--
+--   live       the flow whose state this is, or nil
+--   position   stream position of the next segment
 --
 --   R, C       registers of this direction; those shared by all channels of a conversation
 --   state      number of the state; 0 is "position lost", numbers above the states are bodies being scanned
@@ -599,6 +602,7 @@ end
 -- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and what
 -- the revisited call itself writes lies in an overlay of its own.
 
+local live, position = nil, 0
 local R, C
 local state, skip, region = 1, 0, nil
 local spos, base = 0, 0
@@ -647,11 +651,25 @@ local function memorise(map, key, value, limit)
   if log[n] ~= value then log[n + 1], log[n + 2] = now, value end
 end
 
--- What happened in this call, per counter, and a few words for the Info column; `seen` and `found` count PDUs and
--- findings of the conversation in the first pass, and nothing of interest on a revisit.
+-- What happened in this frame: `tally` by counter, of which `counted` lists those that are not 0 in order, and a few
+-- words for the Info column.  `totals`, `seen` and `found` count for the conversation in the first pass, and nothing of
+-- interest on a revisit.
 local MAX_INFOS = 4
-local tally, infos, info_texts = {}, 0, {}
-local seen, found, facts = {}, {}, nil
+local tally, counted, counts, infos, info_texts = {}, {}, 0, 0, {}
+local totals, seen, found, facts = {}, {}, {}, nil
+
+-- The Info column that was put together last, for the live flow, and for which number of what.
+local told, told_number, told_counter = nil, 0, 0
+
+local function count(counter, n)
+  local before = tally[counter]
+  if before == 0 then
+    local i = counts
+    while i > 0 and counted[i] > counter do counted[i + 1], i = counted[i], i - 1 end
+    counted[i + 1], counts = counter, counts + 1
+  end
+  tally[counter], totals[counter] = before + n, totals[counter] + n
+end
 
 local function inform(s)
   infos = infos + 1
@@ -1002,12 +1020,12 @@ local function consume(tvb, n, pos)
   local window = WINDOW
   while o < n do
     if skip > 0 then
-      local step = n - o
-      if step > skip then step = skip end
-      o, skip = o + step, skip - step
-      if skip > 0 then return end
+      o, skip = o + skip, 0
+      if o >= n then
+        skip = o - n
+        break
+      end
     end
-    if o >= n then break end
     local pages = stream.page_runs[state]
     if pages and not want and not region then
       o = pages(tvb, o, n)
@@ -1059,11 +1077,17 @@ end
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local flows, pending, endpoints, conversations = {}, {}, {}, {}
+local alone = {}                       -- by source port: the flow, if one port is enough to know it
 local by_port = false                  -- connections were handed over that no heuristic claimed
 
 local function reset()
-  flows, pending, endpoints, conversations = {}, {}, {}, {}
-  by_port, now = false, 0
+  flows, pending, endpoints, conversations, alone = {}, {}, {}, {}, {}
+  by_port, now, live = false, 0, nil
+end
+
+-- Connections are handed over that no heuristic claimed: a port does not tell which.
+local function handed_over()
+  by_port, alone = true, {}
 end
 
 local function initial(registers)
@@ -1104,6 +1128,9 @@ local function remember_flow(flow, src, dst, src_port, dst_port)
   local k = src_port * 65536 + dst_port
   local list = flows[k]
   if list then list[#list + 1] = flow else flows[k] = { flow } end
+  if not by_port then
+    if alone[src_port] == nil then alone[src_port] = flow else alone[src_port] = false end
+  end
 end
 
 -- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
@@ -1133,12 +1160,13 @@ local function new_connection(pinfo, channel, apart)
 end
 
 -- The functions behind pinfo.number and so on, which save the look-up of their names in each packet.
-local get = {}
+local get, get_number, get_src_port, get_cols = {}, nil, nil, nil
 local function learn_getters(pinfo)
   local known = (getmetatable(pinfo) or {}).__getters or {}
   for _, name in ipairs({ "number", "visited", "src_port", "dst_port", "src", "dst", "cols" }) do
     get[name] = known[name] or function(p) return p[name] end
   end
+  get_number, get_src_port, get_cols = get.number, get.src_port, get.cols
 end
 
 -- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.
@@ -1178,75 +1206,83 @@ local function call_of(flow, number)
   return ticks[at] == tick + turn and flow.states[at] >= 0 and at or nil, turn > 0
 end
 
--- The tick of a segment in the first pass, and whether it is another piece of the same frame; nil for one that comes
--- out of its turn.
-local function tick_of(flow, number)
-  local tick = number * PIECES
-  if flow.last < tick then return tick, false end
+-- The tick of another piece of a frame in the first pass, whose first piece has *tick*; nil for one out of its turn.
+local function tick_of(flow, tick)
   local turn = flow.last - tick + 1
   if turn >= PIECES then return nil end
   if turn == 1 then
     if (flow.ticks[flow.n] or -1) < tick then
       local i = flow.n + 1
-      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, position, -1
     end
     flow.first = flow.n
   end
   flow.pieces[flow.first] = turn + 1
-  return tick + turn, true
+  return tick + turn
 end
 
--- Note what is needed to read call i of this flow again.
-local function take_snapshot(flow, i)
-  flow.ticks[i], flow.positions[i], flow.states[i] = flow.last, flow.pos, flow.skip * 256 + flow.state
-  local kept = flow.carry
-  if kept then flow.carries[i], flow.needs[i] = kept.up and kept or kept.s, flow.need end   -- mostly a bare string
-  if flow.dirty or flow.region ~= flow.noted_region then
-    local names, values = flow.tables.scalars, {}
-    for k = 1, #names do values[k] = tostring(flow.R[names[k]]) end
-    local key = concat(values, "\0")
-    local known = flow.known[key]
-    if not known or flow.region ~= flow.noted_region then
-      known = { R = known and known.R or copy(flow.R), region = flow.region }
-      flow.known[key] = known
-    end
-    if flow.log[#flow.log] ~= known then
-      flow.log_at[#flow.log_at + 1], flow.log[#flow.log + 1] = i, known
-    end
-    flow.noted_region, flow.dirty = flow.region, false
+-- The registers and regions of this flow have changed since they were last noted, or may have.
+local function note_registers(flow, i)
+  local names, values = flow.tables.scalars, {}
+  for k = 1, #names do values[k] = tostring(R[names[k]]) end
+  local key = concat(values, "\0")
+  local known = flow.known[key]
+  if not known or region ~= flow.noted_region then
+    known = { R = known and known.R or copy(R), region = region }
+    flow.known[key] = known
   end
-  local c = flow.connection.conversation
-  if c.dirty then
-    c.log_at[#c.log_at + 1], c.log[#c.log + 1] = now, copy(c.C)
-    c.dirty = false
+  if flow.log[#flow.log] ~= known then
+    flow.log_at[#flow.log_at + 1], flow.log[#flow.log + 1] = i, known
+  end
+  flow.noted_region, changed = region, false
+end
+
+-- Note what is needed to read this call of the live flow again.
+local function take_snapshot(flow)
+  local i = flow.n + 1
+  flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, now, position, skip * 256 + state
+  if carry then flow.carries[i], flow.needs[i] = carry.up and carry or carry.s, need end   -- mostly a bare string
+  if changed or region ~= flow.noted_region then note_registers(flow, i) end
+  if shared_changed then
+    local c = flow.connection.conversation
+    c.log_at[#c.log_at + 1], c.log[#c.log + 1] = now, copy(C)
+    shared_changed = false
   end
 end
 
-local function load_live(flow)
-  R, C = flow.R, flow.connection.conversation.C
-  state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
-  replay, changed, shared_changed = false, false, false
-end
-
-local function store_live(flow, n)
+local function put_away()
+  local flow = live
+  if not flow then return end
   flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
-  flow.pos = flow.pos + n
-  if changed then flow.dirty = true end
-  if shared_changed then flow.connection.conversation.dirty = true end
+  flow.pos, flow.dirty, flow.connection.conversation.dirty = position, changed, shared_changed
+  live = nil
 end
 
+local function take_up(flow)
+  put_away()
+  local conversation = flow.connection.conversation
+  R, C, stream = flow.R, conversation.C, flow.tables
+  state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
+  position, changed, shared_changed = flow.pos, flow.dirty, conversation.dirty
+  totals, seen, found, facts = conversation.tally, conversation.seen, conversation.found, conversation.facts
+  live, replay, told = flow, false, nil
+end
+
+-- Everything as it was before call i; what is counted from then on is of no interest.
+local of_no_interest = { __index = function() return 0 end }
 local function load_snapshot(flow, i)
+  put_away()
   local packed = flow.states[i]
   state = packed % 256
   skip = (packed - state) / 256
   local kept = flow.carries[i]
   carry, need = type(kept) == "string" and { s = kept, n = #kept } or kept, flow.needs[i] or 0
   local entry = flow.log[latest(flow.log_at, i)]
-  R, region = copy(entry.R), entry.region
+  R, region, stream = copy(entry.R), entry.region, flow.tables
   local c = flow.connection.conversation
   C = copy(c.log[latest(c.log_at, flow.ticks[i])])
-  now, replay, overlays = flow.ticks[i], true, {}
-  return flow.positions[i]
+  now, position, replay, overlays = flow.ticks[i], flow.positions[i], true, {}
+  totals, seen, found = setmetatable({}, of_no_interest), setmetatable({}, of_no_interest), {}
 end
 
 ----------------------------------------------------------------------------------------------------
@@ -3391,7 +3427,7 @@ stream_main.states = {
         end
       end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       state = 17
       do return q + 9 end
     until true
@@ -3423,7 +3459,7 @@ stream_main.states = {
         end
       end
       seen[34] = seen[34] + 1
-      tally[1] = tally[1] + 1
+      count(1, 1)
       pass_over(q + 8, C.page_size, f.ram_data)
       state = 17
       do return q + 8 end
@@ -3467,7 +3503,7 @@ stream_main.states = {
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
-      tally[1] = tally[1] + 1
+      count(1, 1)
       pass_over(q + end_block, C.page_size, f.ram_data)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
@@ -3505,7 +3541,7 @@ stream_main.states = {
       end
       if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       state = 17
       do return q + 9 end
     until true
@@ -3552,7 +3588,7 @@ stream_main.states = {
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 17
@@ -3622,7 +3658,7 @@ stream_main.states = {
       if w1 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
       if w2 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
-      tally[3] = tally[3] + 1
+      count(3, 1)
       local inside = w2
       R.unpacked = 0 changed = true
       enter(q + 11, inside, 17, "RAM_SAVE_FLAG_XBZRLE")
@@ -3678,7 +3714,7 @@ stream_main.states = {
       if w3 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
       if w4 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
-      tally[3] = tally[3] + 1
+      count(3, 1)
       local inside = w4
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
@@ -3721,7 +3757,7 @@ stream_main.states = {
         end
       end
       seen[37] = seen[37] + 1
-      tally[4] = tally[4] + 1
+      count(4, 1)
       pass_over(q + 12, p1, f.ram_data)
       state = 17
       do return q + 12 end
@@ -3774,7 +3810,7 @@ stream_main.states = {
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[37] = seen[37] + 1
-      tally[4] = tally[4] + 1
+      count(4, 1)
       pass_over(q + end_length, w4, f.ram_data)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
@@ -7210,7 +7246,7 @@ stream_main.page_runs = {
       end
       if k > 0 then
         seen[34] = seen[34] + k
-        tally[1] = tally[1] + k
+        count(1, k)
         last_payload(f.ram_data)
       end
     end
@@ -7235,7 +7271,7 @@ stream_main.record_runs = {
       end
       if k > 0 then
         seen[33] = seen[33] + k
-        tally[2] = tally[2] + k
+        count(2, k)
       end
     end
     return q
@@ -7297,7 +7333,7 @@ stream_return_path.states = {
       if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(92, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
       if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(93, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
       seen[94] = seen[94] + 1
-      tally[5] = tally[5] + 1
+      count(5, 1)
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 16 end
@@ -7335,7 +7371,7 @@ stream_return_path.states = {
       if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(92, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
       if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(93, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
       seen[95] = seen[95] + 1
-      tally[5] = tally[5] + 1
+      count(5, 1)
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
       state = 1
@@ -7633,7 +7669,7 @@ stream_return_path.states = {
       if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(92, format("ram_save_queue_pages no block '%s'", text(v_block))) end
       if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(93, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
       seen[103] = seen[103] + 1
-      tally[5] = tally[5] + 1
+      count(5, 1)
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
       state = 3
@@ -7697,7 +7733,7 @@ stream_return_path.states = {
       if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(92, format("ram_save_queue_pages no block '%s'", text(R.block))) end
       if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(93, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
       seen[103] = seen[103] + 1
-      tally[5] = tally[5] + 1
+      count(5, 1)
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
       state = 3
       do return q + end_block end
@@ -8164,7 +8200,7 @@ stream_multifd.states = {
       end
       if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[107] = seen[107] + 1
-      tally[1] = tally[1] + 1
+      count(1, 1)
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
@@ -8182,7 +8218,7 @@ stream_multifd.states = {
       end
       if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[108] = seen[108] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
@@ -8537,7 +8573,7 @@ stream_preempt.states = {
         end
       end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       state = 1
       do return q + 9 end
     until true
@@ -8569,7 +8605,7 @@ stream_preempt.states = {
         end
       end
       seen[34] = seen[34] + 1
-      tally[1] = tally[1] + 1
+      count(1, 1)
       pass_over(q + 8, C.page_size, f.ram_data)
       state = 1
       do return q + 8 end
@@ -8613,7 +8649,7 @@ stream_preempt.states = {
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
-      tally[1] = tally[1] + 1
+      count(1, 1)
       pass_over(q + end_block, C.page_size, f.ram_data)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
@@ -8651,7 +8687,7 @@ stream_preempt.states = {
       end
       if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       state = 1
       do return q + 9 end
     until true
@@ -8698,7 +8734,7 @@ stream_preempt.states = {
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 1
@@ -8802,7 +8838,7 @@ stream_preempt.page_runs = {
       end
       if k > 0 then
         seen[34] = seen[34] + k
-        tally[1] = tally[1] + k
+        count(1, k)
         last_payload(f.ram_data)
       end
     end
@@ -8827,7 +8863,7 @@ stream_preempt.record_runs = {
       end
       if k > 0 then
         seen[33] = seen[33] + k
-        tally[2] = tally[2] + k
+        count(2, k)
       end
     end
     -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:197)
@@ -9235,7 +9271,7 @@ channels = {
 }
 
 function is_over(conversation)
-  C = conversation.C
+  local C = conversation.C
   return C.over == 1
 end
 
@@ -9247,45 +9283,59 @@ end
 
 local this_dissector
 local short_name = proto_name:upper()
-local zero = { __index = function() return 0 end }
+local referenced = TreeItem.referenced
 for k = 1, #counter_names do tally[k] = 0 end
 
--- The Info column speaks of all pieces of a frame: what those before this one counted, if there were any.
-local earlier, several, fresh = {}, false, false
+-- The Info column speaks of all pieces of a frame.
+local fresh = false                    -- the pieces of this frame had nothing to say so far
 
-local function clear_call(again)
-  if again then
-    for k = 1, #tally do earlier[k] = (several and earlier[k] or 0) + tally[k] end
-  else
-    infos, shown = 0, 0
-  end
-  several = again
-  for k = 1, #tally do tally[k] = 0 end
-  last_item, joined = nil, nil
-  if want then region_items = {} end
+local function clear_frame()
+  for i = 1, counts do tally[counted[i]] = 0 end
+  counts, infos = 0, 0
 end
 
-local function counted()
+local function counted_words()
   local list, n = {}, 0
-  for k = 1, #tally do
-    local sum = several and earlier[k] + tally[k] or tally[k]
-    if sum > 0 and counter_labels[k] ~= "" then
+  for i = 1, counts do
+    local k = counted[i]
+    if counter_labels[k] ~= "" then
       n = n + 1
-      list[n] = dec(sum) .. " " .. counter_labels[k]
+      list[n] = dec(tally[k]) .. " " .. counter_labels[k]
     end
   end
-  return n > 0 and concat(list, ", ") or nil
+  return n > 0 and stream.tally() .. concat(list, ", ") or nil
 end
 
-local function info_column(tables)
-  local line = counted()
-  if line then line = tables.tally() .. line end
+local function info_column()
+  local line = counted_words()
   if infos > 0 then
     local said = concat(info_texts, "; ", 1, infos)
     if infos >= MAX_INFOS then said = said .. " …" end
     return line and said .. "; " .. line or said
   end
   return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
+end
+
+-- The same.  Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame
+-- serve again if its number was the same.
+local function info_again()
+  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
+    told = nil
+    return info_column()
+  end
+  local k = counted[1]
+  local n = tally[k]
+  if not told or n ~= told_number or k ~= told_counter then
+    if counter_labels[k] == "" then return info_column() end
+    told, told_number, told_counter = info_column(), n, k
+  end
+  return told
+end
+
+local function show_columns(pinfo, info)
+  local columns = get_cols(pinfo)
+  columns.protocol = short_name
+  columns.info = info
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -9313,90 +9363,89 @@ local function begin_tree(tvb, tree, flow)
   tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
 end
 
--- A segment inside a payload: nothing begins in it, nothing ends.
-local function inside_payload(tvb, pinfo, tree, flow, again)
-  if tree.visible or tree:referenced(this_dissector) then
-    begin_tree(tvb, tree, flow)
-    tree_root:add(f.payload, tvb())
-  end
-  if again then return end
-  fresh = true
-  local columns = get.cols(pinfo)
-  columns.protocol = short_name
-  columns.info = "payload"
+-- A segment inside a payload, with somebody who looks.
+local function inside_payload(tvb, _, tree, flow)
+  begin_tree(tvb, tree, flow)
+  tree_root:add(f.payload, tvb())
 end
 
--- Call i of a flow: for the first time, or again from its snapshot.  again: not the first piece of its frame.
-local function segment(tvb, pinfo, tree, flow, i, first, again)
-  local n, pos = captured(tvb), flow.pos
-  local conversation = flow.connection.conversation
-  want = tree.visible or tree:referenced(this_dissector)
-  clear_call(again and not fresh)
-  fresh = false
-  T, stream, tree_root = tvb, flow.tables, tree
-  if first then
-    flow.n = i
-    take_snapshot(flow, i)
-    load_live(flow)
-    seen, found, facts = conversation.seen, conversation.found, conversation.facts
-  else
-    pos = load_snapshot(flow, i)
-    seen, found = setmetatable({}, zero), {}
-  end
-  spos = pos
+-- A segment of n octets at hand, of *whole*, with the state as it is before it.
+local function segment(tvb, pinfo, tree, flow, n, whole)
+  T, tree_root, last_item = tvb, tree, nil
   if want then
+    shown, region_items = 0, {}
     begin_tree(tvb, tree, flow)
     if state == LOST then tree_root:add_proto_expert_info(experts[FINDING.lost], finding_text.lost) end
     if skip > 0 then tree_root:add(f.payload, T(0, skip < n and skip or n)) end
   end
-  consume(tvb, n, pos)
-  local whole = reported(tvb)
+  consume(tvb, n, position)
   if whole > n then
-    spos, last_item = pos + n, nil
+    spos, last_item = position + n, nil
     cut_off(whole - n)
   end
-  if first then
-    store_live(flow, whole > n and whole or n)
-    local totals = conversation.tally
-    for k = 1, #tally do totals[k] = totals[k] + tally[k] end
+  position = position + whole
+  show_columns(pinfo, info_again())
+end
+
+local function guarded(fn, tvb, pinfo, tree, flow, n, whole)
+  local ok, message = pcall(fn, tvb, pinfo, tree, flow, n, whole)
+  if ok then return end
+  tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
+  put_away()
+  flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
+end
+
+-- A piece of a frame that was seen before: from its snapshot, or a payload.
+local function dissect_again(tvb, pinfo, tree, flow, number)
+  local i, again = call_of(flow, number)
+  if i then
+    if not again or fresh then clear_frame() end
+    fresh = false
+    load_snapshot(flow, i)
+    guarded(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
+  else
+    if want then guarded(inside_payload, tvb, pinfo, tree, flow) end
+    if not again then
+      fresh = true
+      show_columns(pinfo, "payload")
+    end
   end
-  local columns = get.cols(pinfo)
-  columns.protocol = short_name
-  columns.info = info_column(flow.tables)
 end
 
 local function dissect_flow(tvb, pinfo, tree, flow, number)
-  local n = captured(tvb)
-  local i, first, again
-  if number * PIECES <= flow.last and get.visited(pinfo) then
-    i, again = call_of(flow, number)
-  else
-    local tick
-    tick, again = tick_of(flow, number)
-    if not tick then return n end
-    flow.last, now, first = tick, tick, true
-    if flow.skip < n or reported(tvb) > n then
-      i = flow.n + 1
-    else
-      flow.skip, flow.pos = flow.skip - n, flow.pos + n
+  want = referenced(tree, this_dissector)
+  local tick, again = number * PIECES, false
+  if flow.last >= tick then
+    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
+    again = true
+  end
+  if live ~= flow then take_up(flow) end
+  if again then
+    tick = tick_of(flow, tick)
+    if not tick then return end
+  end
+  flow.last = tick
+  local n, whole = captured(tvb), reported(tvb)
+  if skip >= n and whole == n then
+    skip, position = skip - n, position + n
+    if want then guarded(inside_payload, tvb, pinfo, tree, flow) end
+    if not again then
+      fresh = true
+      show_columns(pinfo, "payload")
     end
-  end
-  local ok, message
-  if i then
-    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first, again)
   else
-    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow, again)
+    now = tick
+    if not again or fresh then clear_frame() end
+    fresh = false
+    take_snapshot(flow)
+    guarded(segment, tvb, pinfo, tree, flow, n, whole)
   end
-  if not ok then
-    tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
-    flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
-  end
-  return n
 end
 
 -- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
 -- destination; nil and true when more octets are needed.
 local function channel_of(s, pinfo, late)
+  put_away()
   local waits = false
   local conversation = endpoints[tostring(pinfo.dst) .. " " .. pinfo.dst_port]
   for i = 1, #channels do
@@ -9456,12 +9505,12 @@ local function is_tls(tvb)
 end
 
 function proto.dissector(tvb, pinfo, tree)
-  if not get.number then learn_getters(pinfo) end
-  local number = get.number(pinfo)
-  local flow = flow_of(pinfo, number)
+  if not get_number then learn_getters(pinfo) end
+  local number = get_number(pinfo)
+  local flow = alone[get_src_port(pinfo)] or flow_of(pinfo, number)
   if not flow then
     if get.visited(pinfo) or is_tls(tvb) then return 0 end
-    by_port = true
+    if not by_port then handed_over() end
     local waits
     flow, waits = claim(tvb, pinfo)
     if not flow then
@@ -9470,18 +9519,18 @@ function proto.dissector(tvb, pinfo, tree)
       flow.state = LOST
     end
   end
-  return dissect_flow(tvb, pinfo, tree, flow, number)
+  dissect_flow(tvb, pinfo, tree, flow, number)
 end
 
 proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
   if is_tls(tvb) then return false end
-  if not get.number then learn_getters(pinfo) end
+  if not get_number then learn_getters(pinfo) end
   local flow = claim(tvb, pinfo)
   if not flow then return false end
   pinfo.conversation = proto
-  dissect_flow(tvb, pinfo, tree, flow, get.number(pinfo))
+  dissect_flow(tvb, pinfo, tree, flow, get_number(pinfo))
   return true
 end
 
@@ -9490,9 +9539,9 @@ end
 -- other protocols, which is why flows are told apart by addresses from then on.  Nor does it tell where a connection
 -- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
 local function tls_heuristic(tvb, pinfo, tree)
-  if not get.number then learn_getters(pinfo) end
-  by_port = true
-  local number = get.number(pinfo)
+  if not get_number then learn_getters(pinfo) end
+  if not by_port then handed_over() end
+  local number = get_number(pinfo)
   local flow = flow_of(pinfo, number)
   if not get.visited(pinfo) then
     if not flow then
@@ -9529,6 +9578,7 @@ function proto.prefs_changed()
 end
 
 local function print_summary()
+  put_away()
   for _, c in ipairs(conversations) do
     print(format("%s, %s %d", proto.description, whole_name, c.number))
     for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end

@@ -209,7 +209,7 @@ def _channels(p: Protocol, names: Declared) -> list[str]:
     for c in p.channels:
         out += _channel(c, names)
     over = Printer(lambda name: f"C.{name}").cond(p.over) if p.over is not None else "false"
-    return [*out, "}", "", "function is_over(conversation)", "  C = conversation.C", f"  return {over}", "end", ""]
+    return [*out, "}", "", "function is_over(conversation)", "  local C = conversation.C", f"  return {over}", "end", ""]
 
 
 def _channel(c: Channel, names: Declared) -> list[str]:

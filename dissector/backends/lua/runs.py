@@ -111,7 +111,7 @@ class RunPrinter:
             counts.append(f"seen[{k}] = seen[{k}] + k")
         if b.rule.count:
             c = self.names.counters[b.rule.count]
-            counts.append(f"tally[{c}] = tally[{c}] + k")
+            counts.append(f"count({c}, k)")
         tail = ["  if k > 0 then", *("    " + x for x in [*counts, *after]), "  end", "end"]
         return [f"-- {label}  ({b.rule.source})", "do", *hoisted, *loop, *tail]
 

@@ -205,7 +205,7 @@ class StreamPrinter:
             out.append(f"seen[{self.names.pdus[pdu.name]}] = seen[{self.names.pdus[pdu.name]}] + 1")
         if b.rule.count:
             k = self.names.counters[b.rule.count]
-            out.append(f"tally[{k}] = tally[{k}] + 1")
+            out.append(f"count({k}, 1)")
         out += [f"fact({string(x.key)}, {self.v(x.value)})" for x in b.facts]
         if b.info is not None:
             out.append(f"if infos < MAX_INFOS then inform({self.message(b.info)}) end")

@@ -180,12 +180,12 @@ local function consume(tvb, n, pos)
   local window = WINDOW
   while o < n do
     if skip > 0 then
-      local step = n - o
-      if step > skip then step = skip end
-      o, skip = o + step, skip - step
-      if skip > 0 then return end
+      o, skip = o + skip, 0
+      if o >= n then
+        skip = o - n
+        break
+      end
     end
-    if o >= n then break end
     local pages = stream.page_runs[state]
     if pages and not want and not region then
       o = pages(tvb, o, n)

@@ -19,11 +19,17 @@
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local flows, pending, endpoints, conversations = {}, {}, {}, {}
+local alone = {}                       -- by source port: the flow, if one port is enough to know it
 local by_port = false                  -- connections were handed over that no heuristic claimed
 
 local function reset()
-  flows, pending, endpoints, conversations = {}, {}, {}, {}
-  by_port, now = false, 0
+  flows, pending, endpoints, conversations, alone = {}, {}, {}, {}, {}
+  by_port, now, live = false, 0, nil
+end
+
+-- Connections are handed over that no heuristic claimed: a port does not tell which.
+local function handed_over()
+  by_port, alone = true, {}
 end
 
 local function initial(registers)
@@ -64,6 +70,9 @@ local function remember_flow(flow, src, dst, src_port, dst_port)
   local k = src_port * 65536 + dst_port
   local list = flows[k]
   if list then list[#list + 1] = flow else flows[k] = { flow } end
+  if not by_port then
+    if alone[src_port] == nil then alone[src_port] = flow else alone[src_port] = false end
+  end
 end
 
 -- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
@@ -93,12 +102,13 @@ local function new_connection(pinfo, channel, apart)
 end
 
 -- The functions behind pinfo.number and so on, which save the look-up of their names in each packet.
-local get = {}
+local get, get_number, get_src_port, get_cols = {}, nil, nil, nil
 local function learn_getters(pinfo)
   local known = (getmetatable(pinfo) or {}).__getters or {}
   for _, name in ipairs({ "number", "visited", "src_port", "dst_port", "src", "dst", "cols" }) do
     get[name] = known[name] or function(p) return p[name] end
   end
+  get_number, get_src_port, get_cols = get.number, get.src_port, get.cols
 end
 
 -- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.
@@ -138,73 +148,81 @@ local function call_of(flow, number)
   return ticks[at] == tick + turn and flow.states[at] >= 0 and at or nil, turn > 0
 end
 
--- The tick of a segment in the first pass, and whether it is another piece of the same frame; nil for one that comes
--- out of its turn.
-local function tick_of(flow, number)
-  local tick = number * PIECES
-  if flow.last < tick then return tick, false end
+-- The tick of another piece of a frame in the first pass, whose first piece has *tick*; nil for one out of its turn.
+local function tick_of(flow, tick)
   local turn = flow.last - tick + 1
   if turn >= PIECES then return nil end
   if turn == 1 then
     if (flow.ticks[flow.n] or -1) < tick then
       local i = flow.n + 1
-      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
+      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, position, -1
     end
     flow.first = flow.n
   end
   flow.pieces[flow.first] = turn + 1
-  return tick + turn, true
+  return tick + turn
 end
 
--- Note what is needed to read call i of this flow again.
-local function take_snapshot(flow, i)
-  flow.ticks[i], flow.positions[i], flow.states[i] = flow.last, flow.pos, flow.skip * 256 + flow.state
-  local kept = flow.carry
-  if kept then flow.carries[i], flow.needs[i] = kept.up and kept or kept.s, flow.need end   -- mostly a bare string
-  if flow.dirty or flow.region ~= flow.noted_region then
-    local names, values = flow.tables.scalars, {}
-    for k = 1, #names do values[k] = tostring(flow.R[names[k]]) end
-    local key = concat(values, "\0")
-    local known = flow.known[key]
-    if not known or flow.region ~= flow.noted_region then
-      known = { R = known and known.R or copy(flow.R), region = flow.region }
-      flow.known[key] = known
-    end
-    if flow.log[#flow.log] ~= known then
-      flow.log_at[#flow.log_at + 1], flow.log[#flow.log + 1] = i, known
-    end
-    flow.noted_region, flow.dirty = flow.region, false
+-- The registers and regions of this flow have changed since they were last noted, or may have.
+local function note_registers(flow, i)
+  local names, values = flow.tables.scalars, {}
+  for k = 1, #names do values[k] = tostring(R[names[k]]) end
+  local key = concat(values, "\0")
+  local known = flow.known[key]
+  if not known or region ~= flow.noted_region then
+    known = { R = known and known.R or copy(R), region = region }
+    flow.known[key] = known
   end
-  local c = flow.connection.conversation
-  if c.dirty then
-    c.log_at[#c.log_at + 1], c.log[#c.log + 1] = now, copy(c.C)
-    c.dirty = false
+  if flow.log[#flow.log] ~= known then
+    flow.log_at[#flow.log_at + 1], flow.log[#flow.log + 1] = i, known
+  end
+  flow.noted_region, changed = region, false
+end
+
+-- Note what is needed to read this call of the live flow again.
+local function take_snapshot(flow)
+  local i = flow.n + 1
+  flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, now, position, skip * 256 + state
+  if carry then flow.carries[i], flow.needs[i] = carry.up and carry or carry.s, need end   -- mostly a bare string
+  if changed or region ~= flow.noted_region then note_registers(flow, i) end
+  if shared_changed then
+    local c = flow.connection.conversation
+    c.log_at[#c.log_at + 1], c.log[#c.log + 1] = now, copy(C)
+    shared_changed = false
   end
 end
 
-local function load_live(flow)
-  R, C = flow.R, flow.connection.conversation.C
-  state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
-  replay, changed, shared_changed = false, false, false
-end
-
-local function store_live(flow, n)
+local function put_away()
+  local flow = live
+  if not flow then return end
   flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
-  flow.pos = flow.pos + n
-  if changed then flow.dirty = true end
-  if shared_changed then flow.connection.conversation.dirty = true end
+  flow.pos, flow.dirty, flow.connection.conversation.dirty = position, changed, shared_changed
+  live = nil
 end
 
+local function take_up(flow)
+  put_away()
+  local conversation = flow.connection.conversation
+  R, C, stream = flow.R, conversation.C, flow.tables
+  state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
+  position, changed, shared_changed = flow.pos, flow.dirty, conversation.dirty
+  totals, seen, found, facts = conversation.tally, conversation.seen, conversation.found, conversation.facts
+  live, replay, told = flow, false, nil
+end
+
+-- Everything as it was before call i; what is counted from then on is of no interest.
+local of_no_interest = { __index = function() return 0 end }
 local function load_snapshot(flow, i)
+  put_away()
   local packed = flow.states[i]
   state = packed % 256
   skip = (packed - state) / 256
   local kept = flow.carries[i]
   carry, need = type(kept) == "string" and { s = kept, n = #kept } or kept, flow.needs[i] or 0
   local entry = flow.log[latest(flow.log_at, i)]
-  R, region = copy(entry.R), entry.region
+  R, region, stream = copy(entry.R), entry.region, flow.tables
   local c = flow.connection.conversation
   C = copy(c.log[latest(c.log_at, flow.ticks[i])])
-  now, replay, overlays = flow.ticks[i], true, {}
-  return flow.positions[i]
+  now, position, replay, overlays = flow.ticks[i], flow.positions[i], true, {}
+  totals, seen, found = setmetatable({}, of_no_interest), setmetatable({}, of_no_interest), {}
 end
