@@ -581,6 +581,89 @@ local function wide(v)
 end
 
 ----------------------------------------------------------------------------------------------------
+-- runtime/1_shapes.lua: the same in every generated plugin
+----------------------------------------------------------------------------------------------------
+
+-- Shapes: what a header of fixed size must look like, as one regular expression over its octets.
+--
+-- A run of small PDUs is read by one call of PCRE, which Wireshark brings from 4.0 on, and which takes a fifteenth of
+-- what the same comparisons take in Lua.  Where it is not there, or something cannot be said in a pattern, the shape is
+-- false, and the loop that compares in Lua does the work.
+
+local MOST_SHAPES = 64                 -- compiled for each rule; what a stream asks for beyond that is read in Lua
+local NEVER = "(?!)"
+
+local function octet(v)
+  return format("\\x%02x", v)
+end
+
+-- Conditions on the big-endian integer of n octets at an offset, as look-aheads; false if there is no pattern.
+
+local function when_equal(offset, n, value)
+  local s = ""
+  for _ = 1, n do
+    s = octet(value % 256) .. s
+    value = floor(value / 256)
+  end
+  return format("(?=.{%d}%s)", offset, value == 0 and s or NEVER)
+end
+
+local function when_below(offset, n, limit)
+  local s = NEVER                      -- from the last octet to the first: less here, or the same and less behind
+  for behind = 0, n - 1 do
+    local v = limit % 256
+    limit = floor(limit / 256)
+    s = octet(v) .. s
+    if v > 0 then s = format("(?:[\\x00-%s].{%d}|%s)", octet(v - 1), behind, s) end
+  end
+  if limit > 0 then return "" end
+  return format("(?=.{%d}%s)", offset, limit == 0 and s or NEVER)
+end
+
+-- The rest of a division by a power of two.
+local function when_rest(offset, n, divisor, rest)
+  local m = divisor
+  while m > 1 do m = m / 2 end
+  if m ~= 1 then return false end
+  local s = rest < divisor and "" or NEVER
+  for _ = 1, n do
+    local most = divisor < 256 and divisor or 256
+    local list = {}
+    for v = rest % most, 255, most do list[#list + 1] = octet(v) end
+    s = (most == 1 and "." or "[" .. concat(list) .. "]") .. s
+    divisor, rest = divisor / most, floor(rest / most)
+  end
+  return rest == 0 and format("(?=.{%d}%s)", offset, s) or false
+end
+
+local function compiled(size, many, conditions)
+  for i = 1, #conditions do
+    if not conditions[i] then return false end
+  end
+  local pattern = format("(?s)\\G(?:%s.{%d})%s", concat(conditions), size, many and "*+" or "")
+  local ok, expression = pcall(rex_pcre2.new, pattern)
+  if not ok then return false end
+  pcall(expression.jit_compile, expression)
+  return expression
+end
+
+-- A function that gives the expression for the present values of the registers that the conditions look at: of one
+-- header of that size, or of as many as there are.
+local function shape(size, many, conditions)
+  local known, n, last_x, last_y, last = {}, 0, nil, nil, false
+  return function(x, y)
+    if x == last_x and y == last_y then return last end
+    last_x, last_y = x, y
+    local key = dec(x or 0) .. " " .. dec(y or 0)
+    if known[key] == nil and n < MOST_SHAPES and rex_pcre2 then
+      n, known[key] = n + 1, compiled(size, many, conditions(x, y))
+    end
+    last = known[key] or false
+    return last
+  end
+end
+
+----------------------------------------------------------------------------------------------------
 -- runtime/2_state.lua: the same in every generated plugin
 ----------------------------------------------------------------------------------------------------
 
@@ -7229,6 +7312,21 @@ stream_main.resync = {
   },
 }
 
+stream_main.shapes = {
+  RamZero_17 = shape(9, true, function(page_size, block_length)
+    return {
+      when_rest(4, 4, page_size, 34),
+      when_below(0, 8, block_length),
+      when_equal(8, 1, 0),
+    }
+  end),
+  RamPage_17 = shape(8, false, function(page_size, block_length)
+    return {
+      when_rest(4, 4, page_size, 40),
+      when_below(0, 8, block_length),
+    }
+  end),
+}
 stream_main.page_runs = {
   [17] = function(tvb, o, n)
     -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
@@ -7237,12 +7335,21 @@ stream_main.page_runs = {
       local r_block_length = R.block_length
       local k, size = 0, 8 + r_page_size
       local stop = n - 8
-      while o <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
-        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-        k = k + 1
-        o = o + size
+      local is = stream_main.shapes.RamPage_17(r_page_size, r_block_length)
+      if is then
+        local find = is.find
+        while o <= stop and find(is, raw(tvb, o, 8)) do
+          k = k + 1
+          o = o + size
+        end
+      else
+        while o <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
+          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
+          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+          k = k + 1
+          o = o + size
+        end
       end
       if k > 0 then
         seen[34] = seen[34] + k
@@ -7260,14 +7367,22 @@ stream_main.record_runs = {
       local r_page_size = C.page_size
       local r_block_length = R.block_length
       local k = 0
-      local stop = m - 8
-      while q <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7, b8 = byte(s, q + 0, q + 8)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 34) then break end
-        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-        if not (b8 == 0) then break end
-        k = k + 1
-        q = q + 9
+      local is = stream_main.shapes.RamZero_17(r_page_size, r_block_length)
+      if is then
+        local _, last = is:find(s, q)
+        if last > m then last = m end
+        k = floor((last - q + 1) / 9)
+        q = q + 9 * k
+      else
+        local stop = m - 8
+        while q <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7, b8 = byte(s, q + 0, q + 8)
+          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 34) then break end
+          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+          if not (b8 == 0) then break end
+          k = k + 1
+          q = q + 9
+        end
       end
       if k > 0 then
         seen[33] = seen[33] + k
@@ -8496,6 +8611,14 @@ stream_multifd.resync = {
   },
 }
 
+stream_multifd.shapes = {
+  VfioEndOfState_9 = shape(8, true, function()
+    return {
+      when_equal(0, 4, 0xffffffff),
+      when_equal(4, 4, 0xef100001),
+    }
+  end),
+}
 stream_multifd.page_runs = {
 }
 stream_multifd.record_runs = {
@@ -8503,13 +8626,21 @@ stream_multifd.record_runs = {
     -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     do
       local k = 0
-      local stop = m - 7
-      while q <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(s, q + 0, q + 7)
-        if not (((b0 * 256 + b1) * 256 + b2) * 256 + b3 == 0xffffffff) then break end
-        if not (((b4 * 256 + b5) * 256 + b6) * 256 + b7 == 0xef100001) then break end
-        k = k + 1
-        q = q + 8
+      local is = stream_multifd.shapes.VfioEndOfState_9()
+      if is then
+        local _, last = is:find(s, q)
+        if last > m then last = m end
+        k = floor((last - q + 1) / 8)
+        q = q + 8 * k
+      else
+        local stop = m - 7
+        while q <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7 = byte(s, q + 0, q + 7)
+          if not (((b0 * 256 + b1) * 256 + b2) * 256 + b3 == 0xffffffff) then break end
+          if not (((b4 * 256 + b5) * 256 + b6) * 256 + b7 == 0xef100001) then break end
+          k = k + 1
+          q = q + 8
+        end
       end
       if k > 0 then
         seen[83] = seen[83] + k
@@ -8821,6 +8952,21 @@ stream_preempt.resync = {
   },
 }
 
+stream_preempt.shapes = {
+  RamZero_1 = shape(9, true, function(page_size, block_length)
+    return {
+      when_rest(4, 4, page_size, 34),
+      when_below(0, 8, block_length),
+      when_equal(8, 1, 0),
+    }
+  end),
+  RamPage_1 = shape(8, false, function(page_size, block_length)
+    return {
+      when_rest(4, 4, page_size, 40),
+      when_below(0, 8, block_length),
+    }
+  end),
+}
 stream_preempt.page_runs = {
   [1] = function(tvb, o, n)
     -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
@@ -8829,12 +8975,21 @@ stream_preempt.page_runs = {
       local r_block_length = R.block_length
       local k, size = 0, 8 + r_page_size
       local stop = n - 8
-      while o <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
-        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-        k = k + 1
-        o = o + size
+      local is = stream_preempt.shapes.RamPage_1(r_page_size, r_block_length)
+      if is then
+        local find = is.find
+        while o <= stop and find(is, raw(tvb, o, 8)) do
+          k = k + 1
+          o = o + size
+        end
+      else
+        while o <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
+          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
+          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+          k = k + 1
+          o = o + size
+        end
       end
       if k > 0 then
         seen[34] = seen[34] + k
@@ -8852,14 +9007,22 @@ stream_preempt.record_runs = {
       local r_page_size = C.page_size
       local r_block_length = R.block_length
       local k = 0
-      local stop = m - 8
-      while q <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7, b8 = byte(s, q + 0, q + 8)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 34) then break end
-        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-        if not (b8 == 0) then break end
-        k = k + 1
-        q = q + 9
+      local is = stream_preempt.shapes.RamZero_1(r_page_size, r_block_length)
+      if is then
+        local _, last = is:find(s, q)
+        if last > m then last = m end
+        k = floor((last - q + 1) / 9)
+        q = q + 9 * k
+      else
+        local stop = m - 8
+        while q <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7, b8 = byte(s, q + 0, q + 8)
+          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 34) then break end
+          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+          if not (b8 == 0) then break end
+          k = k + 1
+          q = q + 9
+        end
       end
       if k > 0 then
         seen[33] = seen[33] + k
