@@ -771,7 +771,7 @@ end
 -- are put together in a tab of their own, as Wireshark does for reassembled data.
 
 local T, joined, tree_root            -- the tvb of the segment; that of joined octets; the item of this segment
-local last_item, payload_field = nil, nil
+local last_item = nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
 
@@ -871,10 +871,6 @@ local function show_packed(t, field, q, n, method, alone, size, label)
   t:add(f.not_uncompressed, why):set_generated()
 end
 
-local function last_payload(field)
-  payload_field = field
-end
-
 -- Said whether somebody looks or not: expert information is also collected without a tree.
 function report(k, message)
   found[k] = (found[k] or 0) + 1
@@ -893,13 +889,13 @@ local function fault(k, q, message)
 end
 
 -- A payload of n octets begins at index q.  It cannot be longer than what is left of the region around it.
-local function pass_over(q, n, field)
+local function pass_over(q, n)
   if region and spos + q - 1 + n > region.stop then
     local left = region.stop - (spos + q - 1)
     report(FINDING.overrun, format(finding_text.overrun, dec(n), dec(left)))
     n = left
   end
-  skip, payload_field = n, field
+  skip = n
 end
 
 -- A region of n octets begins behind index q and the payload.
@@ -2390,7 +2386,7 @@ stream_main.states = {
       if w2 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
-      pass_over(q + 5, w3, f.command_data)
+      pass_over(q + 5, w3)
       state = 5
       do return q + 5 end
     until true
@@ -2852,7 +2848,7 @@ stream_main.states = {
       report(37, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
-      pass_over(q + 5, w3, f.command_data)
+      pass_over(q + 5, w3)
       state = 6
       do return q + 5 end
     until true
@@ -2882,7 +2878,7 @@ stream_main.states = {
       if w2 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
-      pass_over(q + 5, w3, f.command_data)
+      pass_over(q + 5, w3)
       state = 6
       do return q + 5 end
     until true
@@ -3341,7 +3337,7 @@ stream_main.states = {
       end
       seen[29] = seen[29] + 1
       if infos < MAX_INFOS then inform("VMDESCRIPTION") end
-      pass_over(q + 5, w2, f.vmdescription_json)
+      pass_over(q + 5, w2)
       state = 15
       do return q + 5 end
     until true
@@ -3543,7 +3539,7 @@ stream_main.states = {
       end
       seen[34] = seen[34] + 1
       count(1, 1)
-      pass_over(q + 8, C.page_size, f.ram_data)
+      pass_over(q + 8, C.page_size)
       state = 17
       do return q + 8 end
     until true
@@ -3587,7 +3583,7 @@ stream_main.states = {
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       count(1, 1)
-      pass_over(q + end_block, C.page_size, f.ram_data)
+      pass_over(q + end_block, C.page_size)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 17
@@ -3841,7 +3837,7 @@ stream_main.states = {
       end
       seen[37] = seen[37] + 1
       count(4, 1)
-      pass_over(q + 12, p1, f.ram_data)
+      pass_over(q + 12, p1)
       state = 17
       do return q + 12 end
     until true
@@ -3894,7 +3890,7 @@ stream_main.states = {
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[37] = seen[37] + 1
       count(4, 1)
-      pass_over(q + end_length, w4, f.ram_data)
+      pass_over(q + end_length, w4)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 17
@@ -4356,7 +4352,7 @@ stream_main.states = {
       report(37, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(p1, 0))) end
-      pass_over(q + 5, w3, f.premerge_data)
+      pass_over(q + 5, w3)
       state = 7
       do return q + 5 end
     until true
@@ -4576,7 +4572,7 @@ stream_main.states = {
       if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(32, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(w2, 0))) end
-      pass_over(q + 5, w3, f.premerge_data)
+      pass_over(q + 5, w3)
       state = 7
       do return q + 5 end
     until true
@@ -4741,7 +4737,7 @@ stream_main.states = {
       end
     end
     seen[57] = seen[57] + 1
-    pass_over(q, R.mapped_bitmap, f.mapped_bitmap)
+    pass_over(q, R.mapped_bitmap)
     state = 25
     return q
   end,
@@ -4761,7 +4757,7 @@ stream_main.states = {
       end
     end
     seen[58] = seen[58] + 1
-    pass_over(q, R.mapped_hole, f.mapped_hole)
+    pass_over(q, R.mapped_hole)
     state = 26
     return q
   end,
@@ -4782,7 +4778,7 @@ stream_main.states = {
       end
     end
     seen[59] = seen[59] + 1
-    pass_over(q, R.mapped_pages, f.mapped_pages)
+    pass_over(q, R.mapped_pages)
     state = 18
     return q
   end,
@@ -5108,7 +5104,7 @@ stream_main.states = {
       if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(73, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       seen[64] = seen[64] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
-      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
+      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0)
       do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
       do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
       R.eos = h0_1 % 2 changed = true
@@ -5540,7 +5536,7 @@ stream_main.states = {
       if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(73, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       seen[64] = seen[64] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
-      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
+      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0)
       do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
       do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
       R.eos = h0_1 % 2 changed = true
@@ -5773,7 +5769,7 @@ stream_main.states = {
       end
       seen[68] = seen[68] + 1
       if infos < MAX_INFOS then inform(format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
-      pass_over(q + end_device, 0x100000, f.block_data)
+      pass_over(q + end_device, 0x100000)
       R.eos = v_flags % 4 - v_flags % 2 changed = true
       state = 31
       do return q + end_device end
@@ -5879,7 +5875,7 @@ stream_main.states = {
       end
       seen[71] = seen[71] + 1
       if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
-      pass_over(q + 16, w1, f.skeys_keys)
+      pass_over(q + 16, w1)
       state = 32
       do return q + 16 end
     until true
@@ -5968,7 +5964,7 @@ stream_main.states = {
       end
       seen[74] = seen[74] + 1
       if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
-      pass_over(q + 16, w1, f.stattrib_values)
+      pass_over(q + 16, w1)
       state = 33
       do return q + 16 end
     until true
@@ -6113,7 +6109,7 @@ stream_main.states = {
       if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(83, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
       seen[81] = seen[81] + 1
       if infos < MAX_INFOS then inform(format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2))) end
-      pass_over(q + 8, w1 * 16, f.htab_entries)
+      pass_over(q + 8, w1 * 16)
       state = 35
       do return q + 8 end
     until true
@@ -6154,7 +6150,7 @@ stream_main.states = {
       end
       seen[82] = seen[82] + 1
       if infos < MAX_INFOS then inform(format("data %s B", dec(w3))) end
-      pass_over(q + 16, w3, f.vfio_data)
+      pass_over(q + 16, w3)
       state = 36
       do return q + 16 end
     until true
@@ -6449,7 +6445,7 @@ stream_main.states = {
       end
       if w3 >= w2 or w4 >= w2 then report(89, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
       seen[91] = seen[91] + 1
-      pass_over(q + 16, w2, f.slirp_sb_data)
+      pass_over(q + 16, w2)
       R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
       state = 41
       do return q + 16 end
@@ -7354,7 +7350,6 @@ stream_main.page_runs = {
       if k > 0 then
         seen[34] = seen[34] + k
         count(1, k)
-        last_payload(f.ram_data)
       end
     end
     return o
@@ -7597,7 +7592,7 @@ stream_return_path.states = {
       if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(97, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
       seen[98] = seen[98] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
-      pass_over(q + end_size, w4, f.rp_bitmap)
+      pass_over(q + end_size, w4)
       R.bitmap_block = v_block changed = true
       state = 2
       do return q + end_size end
@@ -7671,7 +7666,7 @@ stream_return_path.states = {
       if p2 <= 512 then report(99, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
-      pass_over(q + 4, p2, f.rp_data)
+      pass_over(q + 4, p2)
       state = 1
       do return q + 4 end
     until true
@@ -7697,7 +7692,7 @@ stream_return_path.states = {
       if w1 == 5 and w2 <= 512 then report(103, "MIG_RP_MSG_RECV_BITMAP missing block name") end
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(w1, 4))) end
-      pass_over(q + 4, w2, f.rp_data)
+      pass_over(q + 4, w2)
       state = 1
       do return q + 4 end
     until true
@@ -7929,7 +7924,7 @@ stream_return_path.states = {
       report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
-      pass_over(q + 4, p1, f.rp_data)
+      pass_over(q + 4, p1)
       state = 3
       do return q + 4 end
     until true
@@ -7957,7 +7952,7 @@ stream_return_path.states = {
       report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
-      pass_over(q + 4, p1, f.rp_data)
+      pass_over(q + 4, p1)
       state = 3
       do return q + 4 end
     until true
@@ -7981,7 +7976,7 @@ stream_return_path.states = {
       if h0_2 == 3 and w1 < 16 then report(99, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
-      pass_over(q + 4, w1, f.rp_data)
+      pass_over(q + 4, w1)
       state = 3
       do return q + 4 end
     until true
@@ -8346,7 +8341,7 @@ stream_multifd.states = {
       end
     end
     seen[109] = seen[109] + 1
-    pass_over(q, R.unused, f.multifd_unused)
+    pass_over(q, R.unused)
     state = 4
     return q
   end,
@@ -8368,7 +8363,7 @@ stream_multifd.states = {
         end
       end
       seen[110] = seen[110] + 1
-      pass_over(q, R.normal_pages * C.page_size, f.multifd_data)
+      pass_over(q, R.normal_pages * C.page_size)
       state = 2
       do return q end
     until true
@@ -8395,7 +8390,7 @@ stream_multifd.states = {
       end
       report(115, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
       seen[111] = seen[111] + 1
-      pass_over(q, R.packet_size, f.multifd_data)
+      pass_over(q, R.packet_size)
       state = 2
       do return q end
     until true
@@ -8409,7 +8404,7 @@ stream_multifd.states = {
       end
     end
     seen[111] = seen[111] + 1
-    pass_over(q, R.packet_size, f.multifd_data)
+    pass_over(q, R.packet_size)
     R.begun = 1 changed = true
     state = 2
     return q
@@ -8445,7 +8440,7 @@ stream_multifd.states = {
     end
     if R.packet_size ~= R.compressed then report(117, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
     seen[111] = seen[111] + 1
-    pass_over(q, R.packet_size, f.multifd_data)
+    pass_over(q, R.packet_size)
     state = 2
     return q
   end,
@@ -8496,7 +8491,7 @@ stream_multifd.states = {
         end
       end
       seen[114] = seen[114] + 1
-      pass_over(q, R.state_left, f.vfio_state)
+      pass_over(q, R.state_left)
       state = 9
       do return q end
     until true
@@ -8548,7 +8543,7 @@ stream_multifd.states = {
       end
     end
     seen[115] = seen[115] + 1
-    pass_over(q, R.state_left, f.vfio_config_data)
+    pass_over(q, R.state_left)
     state = 9
     return q
   end,
@@ -8737,7 +8732,7 @@ stream_preempt.states = {
       end
       seen[34] = seen[34] + 1
       count(1, 1)
-      pass_over(q + 8, C.page_size, f.ram_data)
+      pass_over(q + 8, C.page_size)
       state = 1
       do return q + 8 end
     until true
@@ -8781,7 +8776,7 @@ stream_preempt.states = {
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
       count(1, 1)
-      pass_over(q + end_block, C.page_size, f.ram_data)
+      pass_over(q + end_block, C.page_size)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 1
@@ -8994,7 +8989,6 @@ stream_preempt.page_runs = {
       if k > 0 then
         seen[34] = seen[34] + k
         count(1, k)
-        last_payload(f.ram_data)
       end
     end
     return o
@@ -9495,10 +9489,10 @@ local function info_again()
   return told
 end
 
-local function show_columns(pinfo, info)
+local function show_columns(pinfo)
   local columns = get_cols(pinfo)
   columns.protocol = short_name
-  columns.info = info
+  columns.info = info_again()
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -9526,14 +9520,15 @@ local function begin_tree(tvb, tree, flow)
   tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
 end
 
--- A segment inside a payload, with somebody who looks.
-local function inside_payload(tvb, _, tree, flow)
+-- A segment inside a payload: nothing begins in it, nothing ends.  Its line in the packet list is left to TCP, as that of
+-- a segment in the middle of any reassembled PDU is; to write the columns costs as much as all else that is done here.
+local function inside_payload(tvb, tree, flow)
   begin_tree(tvb, tree, flow)
   tree_root:add(f.payload, tvb())
 end
 
 -- A segment of n octets at hand, of *whole*, with the state as it is before it.
-local function segment(tvb, pinfo, tree, flow, n, whole)
+local function segment(tvb, tree, flow, n, whole)
   T, tree_root, last_item = tvb, tree, nil
   if want then
     shown, region_items = 0, {}
@@ -9547,11 +9542,10 @@ local function segment(tvb, pinfo, tree, flow, n, whole)
     cut_off(whole - n)
   end
   position = position + whole
-  show_columns(pinfo, info_again())
 end
 
-local function guarded(fn, tvb, pinfo, tree, flow, n, whole)
-  local ok, message = pcall(fn, tvb, pinfo, tree, flow, n, whole)
+local function guarded(fn, tvb, tree, flow, n, whole)
+  local ok, message = pcall(fn, tvb, tree, flow, n, whole)
   if ok then return end
   tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
   put_away()
@@ -9565,13 +9559,11 @@ local function dissect_again(tvb, pinfo, tree, flow, number)
     if not again or fresh then clear_frame() end
     fresh = false
     load_snapshot(flow, i)
-    guarded(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
+    guarded(segment, tvb, tree, flow, captured(tvb), reported(tvb))
+    show_columns(pinfo)
   else
-    if want then guarded(inside_payload, tvb, pinfo, tree, flow) end
-    if not again then
-      fresh = true
-      show_columns(pinfo, "payload")
-    end
+    if want then guarded(inside_payload, tvb, tree, flow) end
+    if not again then fresh = true end
   end
 end
 
@@ -9591,18 +9583,16 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   local n, whole = captured(tvb), reported(tvb)
   if skip >= n and whole == n then
     skip, position = skip - n, position + n
-    if want then guarded(inside_payload, tvb, pinfo, tree, flow) end
-    if not again then
-      fresh = true
-      show_columns(pinfo, "payload")
-    end
-  else
-    now = tick
-    if not again or fresh then clear_frame() end
-    fresh = false
-    take_snapshot(flow)
-    guarded(segment, tvb, pinfo, tree, flow, n, whole)
+    if want then guarded(inside_payload, tvb, tree, flow) end
+    if not again then fresh = true end
+    return
   end
+  now = tick
+  if not again or fresh then clear_frame() end
+  fresh = false
+  take_snapshot(flow)
+  guarded(segment, tvb, tree, flow, n, whole)
+  show_columns(pinfo)
 end
 
 -- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its

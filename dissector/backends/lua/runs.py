@@ -97,8 +97,7 @@ class RunPrinter:
         quick = ["local find = is.find", f"while o <= stop and find(is, raw(tvb, o, {header})) do", *on]
         out = ["local k, size = 0, " + step, f"local stop = n - {header}"]
         out += _choice(self._shape(b, steps, state), quick, loop)
-        payload = f"last_payload({self.names.fields[b.placed[-1].field.abbrev]})"
-        return self._framed(b, out, [payload])
+        return self._framed(b, out)
 
     def _records(self, b: Block, steps: Sequence[Step], state: str) -> list[str]:
         header = _octets(b)
@@ -115,9 +114,9 @@ class RunPrinter:
         loop += ["  k = k + 1", f"  q = q + {header}", "end"]
         quick = ["local _, last = is:find(s, q)", "if last > m then last = m end"]
         quick += [f"k = floor((last - q + 1) / {header})", f"q = q + {header} * k"]
-        return self._framed(b, ["local k = 0", *_choice(self._shape(b, steps, state), quick, loop)], [])
+        return self._framed(b, ["local k = 0", *_choice(self._shape(b, steps, state), quick, loop)])
 
-    def _framed(self, b: Block, loop: list[str], after: list[str]) -> list[str]:
+    def _framed(self, b: Block, loop: list[str]) -> list[str]:
         """A loop with its registers before and its counts behind it."""
         pdu = b.rule.pdu
         label = pdu.label if pdu else ""
@@ -129,7 +128,7 @@ class RunPrinter:
         if b.rule.count:
             c = self.names.counters[b.rule.count]
             counts.append(f"count({c}, k)")
-        tail = ["  if k > 0 then", *("    " + x for x in [*counts, *after]), "  end", "end"]
+        tail = ["  if k > 0 then", *("    " + x for x in counts), "  end", "end"]
         return [f"-- {label}  ({b.rule.source})", "do", *hoisted, *("  " + x for x in loop), *tail]
 
 

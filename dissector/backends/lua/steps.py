@@ -169,8 +169,7 @@ class StreamPrinter:
         out += ["  end", "end"]
         out += self.reports(b)
         if b.payload is not None:
-            field = b.placed[-1].field
-            out.append(f"pass_over({end}, {payload}, {self.names.fields[field.abbrev]})")
+            out.append(f"pass_over({end}, {payload})")
         if rule.enter and b.size is not None:
             label = string(rule.pdu.label if rule.pdu else "")
             out += [f"local inside = {self.v(b.size)}", *self.assigns(b)]

@@ -51,10 +51,10 @@ local function info_again()
   return told
 end
 
-local function show_columns(pinfo, info)
+local function show_columns(pinfo)
   local columns = get_cols(pinfo)
   columns.protocol = short_name
-  columns.info = info
+  columns.info = info_again()
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -82,14 +82,15 @@ local function begin_tree(tvb, tree, flow)
   tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
 end
 
--- A segment inside a payload, with somebody who looks.
-local function inside_payload(tvb, _, tree, flow)
+-- A segment inside a payload: nothing begins in it, nothing ends.  Its line in the packet list is left to TCP, as that of
+-- a segment in the middle of any reassembled PDU is; to write the columns costs as much as all else that is done here.
+local function inside_payload(tvb, tree, flow)
   begin_tree(tvb, tree, flow)
   tree_root:add(f.payload, tvb())
 end
 
 -- A segment of n octets at hand, of *whole*, with the state as it is before it.
-local function segment(tvb, pinfo, tree, flow, n, whole)
+local function segment(tvb, tree, flow, n, whole)
   T, tree_root, last_item = tvb, tree, nil
   if want then
     shown, region_items = 0, {}
@@ -103,11 +104,10 @@ local function segment(tvb, pinfo, tree, flow, n, whole)
     cut_off(whole - n)
   end
   position = position + whole
-  show_columns(pinfo, info_again())
 end
 
-local function guarded(fn, tvb, pinfo, tree, flow, n, whole)
-  local ok, message = pcall(fn, tvb, pinfo, tree, flow, n, whole)
+local function guarded(fn, tvb, tree, flow, n, whole)
+  local ok, message = pcall(fn, tvb, tree, flow, n, whole)
   if ok then return end
   tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
   put_away()
@@ -121,13 +121,11 @@ local function dissect_again(tvb, pinfo, tree, flow, number)
     if not again or fresh then clear_frame() end
     fresh = false
     load_snapshot(flow, i)
-    guarded(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
+    guarded(segment, tvb, tree, flow, captured(tvb), reported(tvb))
+    show_columns(pinfo)
   else
-    if want then guarded(inside_payload, tvb, pinfo, tree, flow) end
-    if not again then
-      fresh = true
-      show_columns(pinfo, "payload")
-    end
+    if want then guarded(inside_payload, tvb, tree, flow) end
+    if not again then fresh = true end
   end
 end
 
@@ -147,18 +145,16 @@ local function dissect_flow(tvb, pinfo, tree, flow, number)
   local n, whole = captured(tvb), reported(tvb)
   if skip >= n and whole == n then
     skip, position = skip - n, position + n
-    if want then guarded(inside_payload, tvb, pinfo, tree, flow) end
-    if not again then
-      fresh = true
-      show_columns(pinfo, "payload")
-    end
-  else
-    now = tick
-    if not again or fresh then clear_frame() end
-    fresh = false
-    take_snapshot(flow)
-    guarded(segment, tvb, pinfo, tree, flow, n, whole)
+    if want then guarded(inside_payload, tvb, tree, flow) end
+    if not again then fresh = true end
+    return
   end
+  now = tick
+  if not again or fresh then clear_frame() end
+  fresh = false
+  take_snapshot(flow)
+  guarded(segment, tvb, tree, flow, n, whole)
+  show_columns(pinfo)
 end
 
 -- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
