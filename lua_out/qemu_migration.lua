@@ -923,7 +923,7 @@ end
 -- kept (`carry`, a list of pieces, so that a snapshot is a reference and a byte-wise stream costs no copies) and put
 -- before the next segment.  Everything else is read in place, through a window.
 
-local WINDOW = 4096
+local WINDOW, SMALL_WINDOW = 4096, 128  -- the small one behind a payload, where another may follow soon
 local LOST = 0
 local carry, need = nil, 0             -- { up, s, n }: pieces, the last first; octets needed from its first one on
 local stream                           -- the generated tables: states, bodies, scans, resync, page_runs, record_runs
@@ -1100,6 +1100,7 @@ local function consume(tvb, n, pos)
   while o < n do
     if skip > 0 then
       o, skip = o + skip, 0
+      if not want then window = SMALL_WINDOW end
       if o >= n then
         skip = o - n
         break
@@ -1148,7 +1149,8 @@ end
 --
 -- Before a segment is read in the first pass, what is needed to read it again is noted: its tick (frame number and
 -- how many pieces of that frame came before), its position, `skip` and state in one number, and, only where they
--- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.
+-- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.  There are
+-- hundreds of thousands of notes: all but the latest are packed into strings, 21 octets for each.
 --
 -- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
 -- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
@@ -1156,7 +1158,7 @@ end
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local flows, pending, endpoints, conversations = {}, {}, {}, {}
-local alone = {}                       -- by source port: the flow, if one port is enough to know it
+local alone = {}                       -- by both ports, where they are enough to know a flow
 local by_port = false                  -- connections were handed over that no heuristic claimed
 
 local function reset()
@@ -1164,9 +1166,8 @@ local function reset()
   by_port, now, live = false, 0, nil
 end
 
--- Connections are handed over that no heuristic claimed: a port does not tell which.
 local function handed_over()
-  by_port, alone = true, {}
+  if not by_port then by_port, alone = true, {} end
 end
 
 local function initial(registers)
@@ -1186,7 +1187,7 @@ end
 local function new_flow(connection, tables, registers, since)
   return {
     connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, n = 0, last = -1,
-    ticks = {}, positions = {}, states = {}, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
+    recent = {}, written = 0, packed = {}, last_noted = -1, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
     log_at = {}, log = {}, dirty = true, known = {},
   }
 end
@@ -1207,9 +1208,7 @@ local function remember_flow(flow, src, dst, src_port, dst_port)
   local k = src_port * 65536 + dst_port
   local list = flows[k]
   if list then list[#list + 1] = flow else flows[k] = { flow } end
-  if not by_port then
-    if alone[src_port] == nil then alone[src_port] = flow else alone[src_port] = false end
-  end
+  alone[k] = not list and not by_port and flow or nil
 end
 
 -- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
@@ -1239,20 +1238,19 @@ local function new_connection(pinfo, channel, apart)
 end
 
 -- The functions behind pinfo.number and so on, which save the look-up of their names in each packet.
-local get, get_number, get_src_port, get_cols = {}, nil, nil, nil
+local get, get_number, get_src_port, get_dst_port, get_cols = {}, nil, nil, nil, nil
 local function learn_getters(pinfo)
   local known = (getmetatable(pinfo) or {}).__getters or {}
   for _, name in ipairs({ "number", "visited", "src_port", "dst_port", "src", "dst", "cols" }) do
     get[name] = known[name] or function(p) return p[name] end
   end
-  get_number, get_src_port, get_cols = get.number, get.src_port, get.cols
+  get_number, get_src_port, get_dst_port, get_cols = get.number, get.src_port, get.dst_port, get.cols
 end
 
--- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.
+-- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.  Not for those
+-- that are `alone`.
 local function flow_of(pinfo, number)
-  local list = flows[get.src_port(pinfo) * 65536 + get.dst_port(pinfo)]
-  if not list then return nil end
-  if not list[2] and not by_port then return list[1] end
+  local list = flows[get.src_port(pinfo) * 65536 + get.dst_port(pinfo)] or {}
   local src, dst = get.src(pinfo), get.dst(pinfo)
   for i = #list, 1, -1 do
     local flow = list[i]
@@ -1261,28 +1259,62 @@ local function flow_of(pinfo, number)
   return nil
 end
 
-local function latest(at, limit)
-  local low, high = 0, #at
+-- Notes, three numbers each: the i-th is that of call i.
+local NOTES = 64                       -- in a string
+local NOTE, NOTE_OCTETS = ">I7I7I7", 21
+local MANY_NOTES = ">" .. ("I7"):rep(3 * NOTES)
+local pack, unpack_notes, spread = Struct.pack, Struct.unpack, table.unpack or unpack
+local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
+
+local function add_note(flow, tick, place, packed_state)
+  local recent, n = flow.recent, flow.written
+  if n == 3 * NOTES then
+    flow.packed[#flow.packed + 1] = pack(MANY_NOTES, spread(recent, 1, n))
+    n = 0
+  end
+  recent[n + 1], recent[n + 2], recent[n + 3] = tick, place, packed_state
+  flow.n, flow.written, flow.last_noted = flow.n + 1, n + 3, tick
+end
+
+local function note(flow, i)
+  local k = (i - 1) % NOTES
+  local packed = flow.packed[(i - 1 - k) / NOTES + 1]
+  if packed then return unpack_notes(NOTE, packed, k * NOTE_OCTETS + 1) end
+  return flow.recent[3 * k + 1], flow.recent[3 * k + 2], flow.recent[3 * k + 3]
+end
+
+-- The last of n that is not greater than a limit: 0 if there is none.
+local function latest(n, of, list, limit)
+  local low, high = 0, n
   while low < high do
     local middle = floor((low + high + 1) / 2)
-    if at[middle] <= limit then low = middle else high = middle - 1 end
+    if of(list, middle) <= limit then low = middle else high = middle - 1 end
   end
   return low
+end
+
+local function element(list, i)
+  return list[i]
 end
 
 -- The call of this flow that a revisited piece of a frame is: nil if nothing was noted, because it lies inside a
 -- payload.  Also whether other pieces of the frame came before it.
 local function call_of(flow, number)
-  local ticks, tick = flow.ticks, number * PIECES
-  local at = latest(ticks, tick)
-  if at == 0 or ticks[at] < tick then return nil, false end
-  local count = flow.pieces[at]
-  if not count then return flow.states[at] >= 0 and at or nil, false end
+  local tick = number * PIECES
+  local at = latest(flow.n, note, flow, tick)
+  if at == 0 then return nil, false end
+  local noted, _, packed = note(flow, at)
+  if noted < tick then return nil, false end
+  local pieces = flow.pieces[at]
+  if not pieces then return packed ~= UNNOTED and at or nil, false end
   local turn = flow.turn_number == number and flow.turn + 1 or 0
-  if turn >= count then turn = 0 end
+  if turn >= pieces then turn = 0 end
   flow.turn_number, flow.turn = number, turn
-  if turn > 0 then at = latest(ticks, tick + turn) end
-  return ticks[at] == tick + turn and flow.states[at] >= 0 and at or nil, turn > 0
+  if turn > 0 then
+    at = latest(flow.n, note, flow, tick + turn)
+    noted, _, packed = note(flow, at)
+  end
+  return noted == tick + turn and packed ~= UNNOTED and at or nil, turn > 0
 end
 
 -- The tick of another piece of a frame in the first pass, whose first piece has *tick*; nil for one out of its turn.
@@ -1290,10 +1322,7 @@ local function tick_of(flow, tick)
   local turn = flow.last - tick + 1
   if turn >= PIECES then return nil end
   if turn == 1 then
-    if (flow.ticks[flow.n] or -1) < tick then
-      local i = flow.n + 1
-      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, position, -1
-    end
+    if flow.last_noted < tick then add_note(flow, tick, position, UNNOTED) end
     flow.first = flow.n
   end
   flow.pieces[flow.first] = turn + 1
@@ -1318,8 +1347,8 @@ end
 
 -- Note what is needed to read this call of the live flow again.
 local function take_snapshot(flow)
-  local i = flow.n + 1
-  flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, now, position, skip * 256 + state
+  add_note(flow, now, position, skip * 256 + state + 1)
+  local i = flow.n
   if carry then flow.carries[i], flow.needs[i] = carry.up and carry or carry.s, need end   -- mostly a bare string
   if changed or region ~= flow.noted_region then note_registers(flow, i) end
   if shared_changed then
@@ -1351,16 +1380,17 @@ end
 local of_no_interest = { __index = function() return 0 end }
 local function load_snapshot(flow, i)
   put_away()
-  local packed = flow.states[i]
+  local tick, place, packed = note(flow, i)
+  packed = packed - 1
   state = packed % 256
   skip = (packed - state) / 256
   local kept = flow.carries[i]
   carry, need = type(kept) == "string" and { s = kept, n = #kept } or kept, flow.needs[i] or 0
-  local entry = flow.log[latest(flow.log_at, i)]
+  local entry = flow.log[latest(#flow.log_at, element, flow.log_at, i)]
   R, region, stream = copy(entry.R), entry.region, flow.tables
   local c = flow.connection.conversation
-  C = copy(c.log[latest(c.log_at, flow.ticks[i])])
-  now, position, replay, overlays = flow.ticks[i], flow.positions[i], true, {}
+  C = copy(c.log[latest(#c.log_at, element, c.log_at, tick)])
+  now, position, replay, overlays = tick, place, true, {}
   totals, seen, found = setmetatable({}, of_no_interest), setmetatable({}, of_no_interest), {}
 end
 
@@ -9473,26 +9503,22 @@ local function info_column()
   return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
 end
 
--- The same.  Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame
--- serve again if its number was the same.
-local function info_again()
-  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
-    told = nil
-    return info_column()
-  end
-  local k = counted[1]
-  local n = tally[k]
-  if not told or n ~= told_number or k ~= told_counter then
-    if counter_labels[k] == "" then return info_column() end
-    told, told_number, told_counter = info_column(), n, k
-  end
-  return told
-end
-
+-- Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame serve again
+-- if its number was the same.
 local function show_columns(pinfo)
   local columns = get_cols(pinfo)
   columns.protocol = short_name
-  columns.info = info_again()
+  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
+    told = nil
+    columns.info = info_column()
+    return
+  end
+  local k = counted[1]
+  local n = tally[k]
+  if not told or n ~= told_number or k ~= told_counter or counter_labels[k] == "" then
+    told, told_number, told_counter = info_column(), n, k
+  end
+  columns.info = told
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -9528,7 +9554,7 @@ local function inside_payload(tvb, tree, flow)
 end
 
 -- A segment of n octets at hand, of *whole*, with the state as it is before it.
-local function segment(tvb, tree, flow, n, whole)
+local function segment(tvb, pinfo, tree, flow, n, whole)
   T, tree_root, last_item = tvb, tree, nil
   if want then
     shown, region_items = 0, {}
@@ -9542,11 +9568,11 @@ local function segment(tvb, tree, flow, n, whole)
     cut_off(whole - n)
   end
   position = position + whole
+  show_columns(pinfo)
 end
 
-local function guarded(fn, tvb, tree, flow, n, whole)
-  local ok, message = pcall(fn, tvb, tree, flow, n, whole)
-  if ok then return end
+-- After a fault of ours the direction is lost, and the frame says so.
+local function failed(tvb, tree, flow, message)
   tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
   put_away()
   flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
@@ -9559,40 +9585,12 @@ local function dissect_again(tvb, pinfo, tree, flow, number)
     if not again or fresh then clear_frame() end
     fresh = false
     load_snapshot(flow, i)
-    guarded(segment, tvb, tree, flow, captured(tvb), reported(tvb))
-    show_columns(pinfo)
+    local ok, message = pcall(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
+    if not ok then failed(tvb, tree, flow, message) end
   else
-    if want then guarded(inside_payload, tvb, tree, flow) end
+    if want then inside_payload(tvb, tree, flow) end
     if not again then fresh = true end
   end
-end
-
-local function dissect_flow(tvb, pinfo, tree, flow, number)
-  want = referenced(tree, this_dissector)
-  local tick, again = number * PIECES, false
-  if flow.last >= tick then
-    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
-    again = true
-  end
-  if live ~= flow then take_up(flow) end
-  if again then
-    tick = tick_of(flow, tick)
-    if not tick then return end
-  end
-  flow.last = tick
-  local n, whole = captured(tvb), reported(tvb)
-  if skip >= n and whole == n then
-    skip, position = skip - n, position + n
-    if want then guarded(inside_payload, tvb, tree, flow) end
-    if not again then fresh = true end
-    return
-  end
-  now = tick
-  if not again or fresh then clear_frame() end
-  fresh = false
-  take_snapshot(flow)
-  guarded(segment, tvb, tree, flow, n, whole)
-  show_columns(pinfo)
 end
 
 -- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
@@ -9657,24 +9655,55 @@ local function is_tls(tvb)
   return kind >= 20 and kind <= 24 and major == 3 and minor <= 4 and high * 256 + low <= 18432
 end
 
-function proto.dissector(tvb, pinfo, tree)
-  if not get_number then learn_getters(pinfo) end
-  local number = get_number(pinfo)
-  local flow = alone[get_src_port(pinfo)] or flow_of(pinfo, number)
+-- A connection that no heuristic claimed: the user chose it.  Its flow, or nil and what the dissector returns.
+local function chosen(tvb, pinfo)
+  if get.visited(pinfo) or is_tls(tvb) then return nil, 0 end
+  handed_over()
+  local flow, waits = claim(tvb, pinfo)
+  if waits then return nil, captured(tvb) end
   if not flow then
-    if get.visited(pinfo) or is_tls(tvb) then return 0 end
-    if not by_port then handed_over() end
-    local waits
-    flow, waits = claim(tvb, pinfo)
-    if not flow then
-      if waits then return captured(tvb) end
-      flow = new_connection(pinfo, channels[1])     -- chosen by the user, and not from its beginning
-      flow.state = LOST
-    end
+    flow = new_connection(pinfo, channels[1])     -- not from its beginning
+    flow.state = LOST
   end
-  dissect_flow(tvb, pinfo, tree, flow, number)
+  return flow
 end
 
+local function dissect(tvb, pinfo, tree)
+  if not get_number then learn_getters(pinfo) end
+  local number = get_number(pinfo)
+  local flow, refusal = alone[get_src_port(pinfo) * 65536 + get_dst_port(pinfo)] or flow_of(pinfo, number), nil
+  if not flow then
+    flow, refusal = chosen(tvb, pinfo)
+    if not flow then return refusal end
+  end
+  want = referenced(tree, this_dissector)
+  local tick, again = number * PIECES, false
+  if flow.last >= tick then
+    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
+    again = true
+  end
+  if live ~= flow then take_up(flow) end
+  if again then
+    tick = tick_of(flow, tick)
+    if not tick then return end
+  end
+  flow.last = tick
+  local n, whole = captured(tvb), reported(tvb)
+  if skip >= n and whole == n then
+    skip, position = skip - n, position + n
+    if want then inside_payload(tvb, tree, flow) end
+    if not again then fresh = true end
+    return
+  end
+  now = tick
+  if not again or fresh then clear_frame() end
+  fresh = false
+  take_snapshot(flow)
+  local ok, message = pcall(segment, tvb, pinfo, tree, flow, n, whole)
+  if not ok then failed(tvb, tree, flow, message) end
+end
+
+proto.dissector = dissect
 proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
@@ -9683,7 +9712,7 @@ local function heuristic(tvb, pinfo, tree)
   local flow = claim(tvb, pinfo)
   if not flow then return false end
   pinfo.conversation = proto
-  dissect_flow(tvb, pinfo, tree, flow, get_number(pinfo))
+  dissect(tvb, pinfo, tree)
   return true
 end
 
@@ -9693,7 +9722,7 @@ end
 -- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
 local function tls_heuristic(tvb, pinfo, tree)
   if not get_number then learn_getters(pinfo) end
-  if not by_port then handed_over() end
+  handed_over()
   local number = get_number(pinfo)
   local flow = flow_of(pinfo, number)
   if not get.visited(pinfo) then
@@ -9706,7 +9735,7 @@ local function tls_heuristic(tvb, pinfo, tree)
     end
   end
   if not flow then return false end
-  dissect_flow(tvb, pinfo, tree, flow, number)
+  dissect(tvb, pinfo, tree)
   return true
 end
 

@@ -35,26 +35,22 @@ local function info_column()
   return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
 end
 
--- The same.  Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame
--- serve again if its number was the same.
-local function info_again()
-  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
-    told = nil
-    return info_column()
-  end
-  local k = counted[1]
-  local n = tally[k]
-  if not told or n ~= told_number or k ~= told_counter then
-    if counter_labels[k] == "" then return info_column() end
-    told, told_number, told_counter = info_column(), n, k
-  end
-  return told
-end
-
+-- Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame serve again
+-- if its number was the same.
 local function show_columns(pinfo)
   local columns = get_cols(pinfo)
   columns.protocol = short_name
-  columns.info = info_again()
+  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
+    told = nil
+    columns.info = info_column()
+    return
+  end
+  local k = counted[1]
+  local n = tally[k]
+  if not told or n ~= told_number or k ~= told_counter or counter_labels[k] == "" then
+    told, told_number, told_counter = info_column(), n, k
+  end
+  columns.info = told
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -90,7 +86,7 @@ local function inside_payload(tvb, tree, flow)
 end
 
 -- A segment of n octets at hand, of *whole*, with the state as it is before it.
-local function segment(tvb, tree, flow, n, whole)
+local function segment(tvb, pinfo, tree, flow, n, whole)
   T, tree_root, last_item = tvb, tree, nil
   if want then
     shown, region_items = 0, {}
@@ -104,11 +100,11 @@ local function segment(tvb, tree, flow, n, whole)
     cut_off(whole - n)
   end
   position = position + whole
+  show_columns(pinfo)
 end
 
-local function guarded(fn, tvb, tree, flow, n, whole)
-  local ok, message = pcall(fn, tvb, tree, flow, n, whole)
-  if ok then return end
+-- After a fault of ours the direction is lost, and the frame says so.
+local function failed(tvb, tree, flow, message)
   tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
   put_away()
   flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
@@ -121,40 +117,12 @@ local function dissect_again(tvb, pinfo, tree, flow, number)
     if not again or fresh then clear_frame() end
     fresh = false
     load_snapshot(flow, i)
-    guarded(segment, tvb, tree, flow, captured(tvb), reported(tvb))
-    show_columns(pinfo)
+    local ok, message = pcall(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
+    if not ok then failed(tvb, tree, flow, message) end
   else
-    if want then guarded(inside_payload, tvb, tree, flow) end
+    if want then inside_payload(tvb, tree, flow) end
     if not again then fresh = true end
   end
-end
-
-local function dissect_flow(tvb, pinfo, tree, flow, number)
-  want = referenced(tree, this_dissector)
-  local tick, again = number * PIECES, false
-  if flow.last >= tick then
-    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
-    again = true
-  end
-  if live ~= flow then take_up(flow) end
-  if again then
-    tick = tick_of(flow, tick)
-    if not tick then return end
-  end
-  flow.last = tick
-  local n, whole = captured(tvb), reported(tvb)
-  if skip >= n and whole == n then
-    skip, position = skip - n, position + n
-    if want then guarded(inside_payload, tvb, tree, flow) end
-    if not again then fresh = true end
-    return
-  end
-  now = tick
-  if not again or fresh then clear_frame() end
-  fresh = false
-  take_snapshot(flow)
-  guarded(segment, tvb, tree, flow, n, whole)
-  show_columns(pinfo)
 end
 
 -- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
@@ -219,24 +187,55 @@ local function is_tls(tvb)
   return kind >= 20 and kind <= 24 and major == 3 and minor <= 4 and high * 256 + low <= 18432
 end
 
-function proto.dissector(tvb, pinfo, tree)
-  if not get_number then learn_getters(pinfo) end
-  local number = get_number(pinfo)
-  local flow = alone[get_src_port(pinfo)] or flow_of(pinfo, number)
+-- A connection that no heuristic claimed: the user chose it.  Its flow, or nil and what the dissector returns.
+local function chosen(tvb, pinfo)
+  if get.visited(pinfo) or is_tls(tvb) then return nil, 0 end
+  handed_over()
+  local flow, waits = claim(tvb, pinfo)
+  if waits then return nil, captured(tvb) end
   if not flow then
-    if get.visited(pinfo) or is_tls(tvb) then return 0 end
-    if not by_port then handed_over() end
-    local waits
-    flow, waits = claim(tvb, pinfo)
-    if not flow then
-      if waits then return captured(tvb) end
-      flow = new_connection(pinfo, channels[1])     -- chosen by the user, and not from its beginning
-      flow.state = LOST
-    end
+    flow = new_connection(pinfo, channels[1])     -- not from its beginning
+    flow.state = LOST
   end
-  dissect_flow(tvb, pinfo, tree, flow, number)
+  return flow
 end
 
+local function dissect(tvb, pinfo, tree)
+  if not get_number then learn_getters(pinfo) end
+  local number = get_number(pinfo)
+  local flow, refusal = alone[get_src_port(pinfo) * 65536 + get_dst_port(pinfo)] or flow_of(pinfo, number), nil
+  if not flow then
+    flow, refusal = chosen(tvb, pinfo)
+    if not flow then return refusal end
+  end
+  want = referenced(tree, this_dissector)
+  local tick, again = number * PIECES, false
+  if flow.last >= tick then
+    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
+    again = true
+  end
+  if live ~= flow then take_up(flow) end
+  if again then
+    tick = tick_of(flow, tick)
+    if not tick then return end
+  end
+  flow.last = tick
+  local n, whole = captured(tvb), reported(tvb)
+  if skip >= n and whole == n then
+    skip, position = skip - n, position + n
+    if want then inside_payload(tvb, tree, flow) end
+    if not again then fresh = true end
+    return
+  end
+  now = tick
+  if not again or fresh then clear_frame() end
+  fresh = false
+  take_snapshot(flow)
+  local ok, message = pcall(segment, tvb, pinfo, tree, flow, n, whole)
+  if not ok then failed(tvb, tree, flow, message) end
+end
+
+proto.dissector = dissect
 proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
@@ -245,7 +244,7 @@ local function heuristic(tvb, pinfo, tree)
   local flow = claim(tvb, pinfo)
   if not flow then return false end
   pinfo.conversation = proto
-  dissect_flow(tvb, pinfo, tree, flow, get_number(pinfo))
+  dissect(tvb, pinfo, tree)
   return true
 end
 
@@ -255,7 +254,7 @@ end
 -- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
 local function tls_heuristic(tvb, pinfo, tree)
   if not get_number then learn_getters(pinfo) end
-  if not by_port then handed_over() end
+  handed_over()
   local number = get_number(pinfo)
   local flow = flow_of(pinfo, number)
   if not get.visited(pinfo) then
@@ -268,7 +267,7 @@ local function tls_heuristic(tvb, pinfo, tree)
     end
   end
   if not flow then return false end
-  dissect_flow(tvb, pinfo, tree, flow, number)
+  dissect(tvb, pinfo, tree)
   return true
 end
 
