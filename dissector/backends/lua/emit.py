@@ -210,7 +210,8 @@ def _channels(p: Protocol, names: Declared) -> list[str]:
     for c in p.channels:
         out += _channel(c, names)
     over = Printer(lambda name: f"C.{name}").cond(p.over) if p.over is not None else "false"
-    return [*out, "}", "", "function is_over(conversation)", "  local C = conversation.C", f"  return {over}", "end", ""]
+    out += ["}", "", "function is_over(conversation)", "  local C = conversation.C"]
+    return [*out, f"  return {over}", "end", ""]
 
 
 def _channel(c: Channel, names: Declared) -> list[str]:
