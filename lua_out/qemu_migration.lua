@@ -581,11 +581,97 @@ local function wide(v)
 end
 
 ----------------------------------------------------------------------------------------------------
+-- runtime/1_shapes.lua: the same in every generated plugin
+----------------------------------------------------------------------------------------------------
+
+-- Shapes: what a header of fixed size must look like, as one regular expression over its octets.
+--
+-- A run of small PDUs is read by one call of PCRE, which Wireshark brings from 4.0 on, and which takes a fifteenth of
+-- what the same comparisons take in Lua.  Where it is not there, or something cannot be said in a pattern, the shape is
+-- false, and the loop that compares in Lua does the work.
+
+local MOST_SHAPES = 64                 -- compiled for each rule; what a stream asks for beyond that is read in Lua
+local NEVER = "(?!)"
+
+local function octet(v)
+  return format("\\x%02x", v)
+end
+
+-- Conditions on the big-endian integer of n octets at an offset, as look-aheads; false if there is no pattern.
+
+local function when_equal(offset, n, value)
+  local s = ""
+  for _ = 1, n do
+    s = octet(value % 256) .. s
+    value = floor(value / 256)
+  end
+  return format("(?=.{%d}%s)", offset, value == 0 and s or NEVER)
+end
+
+local function when_below(offset, n, limit)
+  local s = NEVER                      -- from the last octet to the first: less here, or the same and less behind
+  for behind = 0, n - 1 do
+    local v = limit % 256
+    limit = floor(limit / 256)
+    s = octet(v) .. s
+    if v > 0 then s = format("(?:[\\x00-%s].{%d}|%s)", octet(v - 1), behind, s) end
+  end
+  if limit > 0 then return "" end
+  return format("(?=.{%d}%s)", offset, limit == 0 and s or NEVER)
+end
+
+-- The rest of a division by a power of two.
+local function when_rest(offset, n, divisor, rest)
+  local m = divisor
+  while m > 1 do m = m / 2 end
+  if m ~= 1 then return false end
+  local s = rest < divisor and "" or NEVER
+  for _ = 1, n do
+    local most = divisor < 256 and divisor or 256
+    local list = {}
+    for v = rest % most, 255, most do list[#list + 1] = octet(v) end
+    s = (most == 1 and "." or "[" .. concat(list) .. "]") .. s
+    divisor, rest = divisor / most, floor(rest / most)
+  end
+  return rest == 0 and format("(?=.{%d}%s)", offset, s) or false
+end
+
+local function compiled(size, many, conditions)
+  for i = 1, #conditions do
+    if not conditions[i] then return false end
+  end
+  local pattern = format("(?s)\\G(?:%s.{%d})%s", concat(conditions), size, many and "*+" or "")
+  local ok, expression = pcall(rex_pcre2.new, pattern)
+  if not ok then return false end
+  pcall(expression.jit_compile, expression)
+  return expression
+end
+
+-- A function that gives the expression for the present values of the registers that the conditions look at: of one
+-- header of that size, or of as many as there are.
+local function shape(size, many, conditions)
+  local known, n, last_x, last_y, last = {}, 0, nil, nil, false
+  return function(x, y)
+    if x == last_x and y == last_y then return last end
+    last_x, last_y = x, y
+    local key = dec(x or 0) .. " " .. dec(y or 0)
+    if known[key] == nil and n < MOST_SHAPES and rex_pcre2 then
+      n, known[key] = n + 1, compiled(size, many, conditions(x, y))
+    end
+    last = known[key] or false
+    return last
+  end
+end
+
+----------------------------------------------------------------------------------------------------
 -- runtime/2_state.lua: the same in every generated plugin
 ----------------------------------------------------------------------------------------------------
 
--- State of the direction that is being read.  These are the variables that the generated rules work on; a call of the
--- dissector loads them from a flow and stores them back.
+-- State of the direction that is being read.  These are the variables that the generated rules work on.  They are taken
+-- up from a flow and stay here until another flow is read or a frame is visited again: mostly one side sends.
+--
+--   live       the flow whose state this is, or nil
+--   position   stream position of the next segment
 --
 --   R, C       registers of this direction; those shared by all channels of a conversation
 --   state      number of the state; 0 is "position lost", numbers above the states are bodies being scanned
@@ -599,6 +685,7 @@ end
 -- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and what
 -- the revisited call itself writes lies in an overlay of its own.
 
+local live, position = nil, 0
 local R, C
 local state, skip, region = 1, 0, nil
 local spos, base = 0, 0
@@ -647,11 +734,25 @@ local function memorise(map, key, value, limit)
   if log[n] ~= value then log[n + 1], log[n + 2] = now, value end
 end
 
--- What happened in this call, per counter, and a few words for the Info column; `seen` and `found` count PDUs and
--- findings of the conversation in the first pass, and nothing of interest on a revisit.
+-- What happened in this frame: `tally` by counter, of which `counted` lists those that are not 0 in order, and a few
+-- words for the Info column.  `totals`, `seen` and `found` count for the conversation in the first pass, and nothing of
+-- interest on a revisit.
 local MAX_INFOS = 4
-local tally, infos, info_texts = {}, 0, {}
-local seen, found, facts = {}, {}, nil
+local tally, counted, counts, infos, info_texts = {}, {}, 0, 0, {}
+local totals, seen, found, facts = {}, {}, {}, nil
+
+-- The Info column that was put together last, for the live flow, and for which number of what.
+local told, told_number, told_counter = nil, 0, 0
+
+local function count(counter, n)
+  local before = tally[counter]
+  if before == 0 then
+    local i = counts
+    while i > 0 and counted[i] > counter do counted[i + 1], i = counted[i], i - 1 end
+    counted[i + 1], counts = counter, counts + 1
+  end
+  tally[counter], totals[counter] = before + n, totals[counter] + n
+end
 
 local function inform(s)
   infos = infos + 1
@@ -670,7 +771,7 @@ end
 -- are put together in a tab of their own, as Wireshark does for reassembled data.
 
 local T, joined, tree_root            -- the tvb of the segment; that of joined octets; the item of this segment
-local last_item, payload_field = nil, nil
+local last_item = nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
 
@@ -770,10 +871,6 @@ local function show_packed(t, field, q, n, method, alone, size, label)
   t:add(f.not_uncompressed, why):set_generated()
 end
 
-local function last_payload(field)
-  payload_field = field
-end
-
 -- Said whether somebody looks or not: expert information is also collected without a tree.
 function report(k, message)
   found[k] = (found[k] or 0) + 1
@@ -792,13 +889,13 @@ local function fault(k, q, message)
 end
 
 -- A payload of n octets begins at index q.  It cannot be longer than what is left of the region around it.
-local function pass_over(q, n, field)
+local function pass_over(q, n)
   if region and spos + q - 1 + n > region.stop then
     local left = region.stop - (spos + q - 1)
     report(FINDING.overrun, format(finding_text.overrun, dec(n), dec(left)))
     n = left
   end
-  skip, payload_field = n, field
+  skip = n
 end
 
 -- A region of n octets begins behind index q and the payload.
@@ -826,7 +923,7 @@ end
 -- kept (`carry`, a list of pieces, so that a snapshot is a reference and a byte-wise stream costs no copies) and put
 -- before the next segment.  Everything else is read in place, through a window.
 
-local WINDOW = 4096
+local WINDOW, SMALL_WINDOW = 4096, 128  -- the small one behind a payload, where another may follow soon
 local LOST = 0
 local carry, need = nil, 0             -- { up, s, n }: pieces, the last first; octets needed from its first one on
 local stream                           -- the generated tables: states, bodies, scans, resync, page_runs, record_runs
@@ -1002,12 +1099,13 @@ local function consume(tvb, n, pos)
   local window = WINDOW
   while o < n do
     if skip > 0 then
-      local step = n - o
-      if step > skip then step = skip end
-      o, skip = o + step, skip - step
-      if skip > 0 then return end
+      o, skip = o + skip, 0
+      if not want then window = SMALL_WINDOW end
+      if o >= n then
+        skip = o - n
+        break
+      end
     end
-    if o >= n then break end
     local pages = stream.page_runs[state]
     if pages and not want and not region then
       o = pages(tvb, o, n)
@@ -1051,7 +1149,8 @@ end
 --
 -- Before a segment is read in the first pass, what is needed to read it again is noted: its tick (frame number and
 -- how many pieces of that frame came before), its position, `skip` and state in one number, and, only where they
--- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.
+-- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.  There are
+-- hundreds of thousands of notes: all but the latest are packed into strings, 21 octets for each.
 --
 -- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
 -- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
@@ -1059,11 +1158,16 @@ end
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local flows, pending, endpoints, conversations = {}, {}, {}, {}
+local alone = {}                       -- by both ports, where they are enough to know a flow
 local by_port = false                  -- connections were handed over that no heuristic claimed
 
 local function reset()
-  flows, pending, endpoints, conversations = {}, {}, {}, {}
-  by_port, now = false, 0
+  flows, pending, endpoints, conversations, alone = {}, {}, {}, {}, {}
+  by_port, now, live = false, 0, nil
+end
+
+local function handed_over()
+  if not by_port then by_port, alone = true, {} end
 end
 
 local function initial(registers)
@@ -1083,7 +1187,7 @@ end
 local function new_flow(connection, tables, registers, since)
   return {
     connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, n = 0, last = -1,
-    ticks = {}, positions = {}, states = {}, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
+    recent = {}, written = 0, packed = {}, last_noted = -1, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
     log_at = {}, log = {}, dirty = true, known = {},
   }
 end
@@ -1104,6 +1208,7 @@ local function remember_flow(flow, src, dst, src_port, dst_port)
   local k = src_port * 65536 + dst_port
   local list = flows[k]
   if list then list[#list + 1] = flow else flows[k] = { flow } end
+  alone[k] = not list and not by_port and flow or nil
 end
 
 -- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
@@ -1133,19 +1238,19 @@ local function new_connection(pinfo, channel, apart)
 end
 
 -- The functions behind pinfo.number and so on, which save the look-up of their names in each packet.
-local get = {}
+local get, get_number, get_src_port, get_dst_port, get_cols = {}, nil, nil, nil, nil
 local function learn_getters(pinfo)
   local known = (getmetatable(pinfo) or {}).__getters or {}
   for _, name in ipairs({ "number", "visited", "src_port", "dst_port", "src", "dst", "cols" }) do
     get[name] = known[name] or function(p) return p[name] end
   end
+  get_number, get_src_port, get_dst_port, get_cols = get.number, get.src_port, get.dst_port, get.cols
 end
 
--- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.
+-- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.  Not for those
+-- that are `alone`.
 local function flow_of(pinfo, number)
-  local list = flows[get.src_port(pinfo) * 65536 + get.dst_port(pinfo)]
-  if not list then return nil end
-  if not list[2] and not by_port then return list[1] end
+  local list = flows[get.src_port(pinfo) * 65536 + get.dst_port(pinfo)] or {}
   local src, dst = get.src(pinfo), get.dst(pinfo)
   for i = #list, 1, -1 do
     local flow = list[i]
@@ -1154,99 +1259,139 @@ local function flow_of(pinfo, number)
   return nil
 end
 
-local function latest(at, limit)
-  local low, high = 0, #at
+-- Notes, three numbers each: the i-th is that of call i.
+local NOTES = 64                       -- in a string
+local NOTE, NOTE_OCTETS = ">I7I7I7", 21
+local MANY_NOTES = ">" .. ("I7"):rep(3 * NOTES)
+local pack, unpack_notes, spread = Struct.pack, Struct.unpack, table.unpack or unpack
+local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
+
+local function add_note(flow, tick, place, packed_state)
+  local recent, n = flow.recent, flow.written
+  if n == 3 * NOTES then
+    flow.packed[#flow.packed + 1] = pack(MANY_NOTES, spread(recent, 1, n))
+    n = 0
+  end
+  recent[n + 1], recent[n + 2], recent[n + 3] = tick, place, packed_state
+  flow.n, flow.written, flow.last_noted = flow.n + 1, n + 3, tick
+end
+
+local function note(flow, i)
+  local k = (i - 1) % NOTES
+  local packed = flow.packed[(i - 1 - k) / NOTES + 1]
+  if packed then return unpack_notes(NOTE, packed, k * NOTE_OCTETS + 1) end
+  return flow.recent[3 * k + 1], flow.recent[3 * k + 2], flow.recent[3 * k + 3]
+end
+
+-- The last of n that is not greater than a limit: 0 if there is none.
+local function latest(n, of, list, limit)
+  local low, high = 0, n
   while low < high do
     local middle = floor((low + high + 1) / 2)
-    if at[middle] <= limit then low = middle else high = middle - 1 end
+    if of(list, middle) <= limit then low = middle else high = middle - 1 end
   end
   return low
+end
+
+local function element(list, i)
+  return list[i]
 end
 
 -- The call of this flow that a revisited piece of a frame is: nil if nothing was noted, because it lies inside a
 -- payload.  Also whether other pieces of the frame came before it.
 local function call_of(flow, number)
-  local ticks, tick = flow.ticks, number * PIECES
-  local at = latest(ticks, tick)
-  if at == 0 or ticks[at] < tick then return nil, false end
-  local count = flow.pieces[at]
-  if not count then return flow.states[at] >= 0 and at or nil, false end
+  local tick = number * PIECES
+  local at = latest(flow.n, note, flow, tick)
+  if at == 0 then return nil, false end
+  local noted, _, packed = note(flow, at)
+  if noted < tick then return nil, false end
+  local pieces = flow.pieces[at]
+  if not pieces then return packed ~= UNNOTED and at or nil, false end
   local turn = flow.turn_number == number and flow.turn + 1 or 0
-  if turn >= count then turn = 0 end
+  if turn >= pieces then turn = 0 end
   flow.turn_number, flow.turn = number, turn
-  if turn > 0 then at = latest(ticks, tick + turn) end
-  return ticks[at] == tick + turn and flow.states[at] >= 0 and at or nil, turn > 0
+  if turn > 0 then
+    at = latest(flow.n, note, flow, tick + turn)
+    noted, _, packed = note(flow, at)
+  end
+  return noted == tick + turn and packed ~= UNNOTED and at or nil, turn > 0
 end
 
--- The tick of a segment in the first pass, and whether it is another piece of the same frame; nil for one that comes
--- out of its turn.
-local function tick_of(flow, number)
-  local tick = number * PIECES
-  if flow.last < tick then return tick, false end
+-- The tick of another piece of a frame in the first pass, whose first piece has *tick*; nil for one out of its turn.
+local function tick_of(flow, tick)
   local turn = flow.last - tick + 1
   if turn >= PIECES then return nil end
   if turn == 1 then
-    if (flow.ticks[flow.n] or -1) < tick then
-      local i = flow.n + 1
-      flow.n, flow.ticks[i], flow.positions[i], flow.states[i] = i, tick, flow.pos, -1
-    end
+    if flow.last_noted < tick then add_note(flow, tick, position, UNNOTED) end
     flow.first = flow.n
   end
   flow.pieces[flow.first] = turn + 1
-  return tick + turn, true
+  return tick + turn
 end
 
--- Note what is needed to read call i of this flow again.
-local function take_snapshot(flow, i)
-  flow.ticks[i], flow.positions[i], flow.states[i] = flow.last, flow.pos, flow.skip * 256 + flow.state
-  local kept = flow.carry
-  if kept then flow.carries[i], flow.needs[i] = kept.up and kept or kept.s, flow.need end   -- mostly a bare string
-  if flow.dirty or flow.region ~= flow.noted_region then
-    local names, values = flow.tables.scalars, {}
-    for k = 1, #names do values[k] = tostring(flow.R[names[k]]) end
-    local key = concat(values, "\0")
-    local known = flow.known[key]
-    if not known or flow.region ~= flow.noted_region then
-      known = { R = known and known.R or copy(flow.R), region = flow.region }
-      flow.known[key] = known
-    end
-    if flow.log[#flow.log] ~= known then
-      flow.log_at[#flow.log_at + 1], flow.log[#flow.log + 1] = i, known
-    end
-    flow.noted_region, flow.dirty = flow.region, false
+-- The registers and regions of this flow have changed since they were last noted, or may have.
+local function note_registers(flow, i)
+  local names, values = flow.tables.scalars, {}
+  for k = 1, #names do values[k] = tostring(R[names[k]]) end
+  local key = concat(values, "\0")
+  local known = flow.known[key]
+  if not known or region ~= flow.noted_region then
+    known = { R = known and known.R or copy(R), region = region }
+    flow.known[key] = known
   end
-  local c = flow.connection.conversation
-  if c.dirty then
-    c.log_at[#c.log_at + 1], c.log[#c.log + 1] = now, copy(c.C)
-    c.dirty = false
+  if flow.log[#flow.log] ~= known then
+    flow.log_at[#flow.log_at + 1], flow.log[#flow.log + 1] = i, known
+  end
+  flow.noted_region, changed = region, false
+end
+
+-- Note what is needed to read this call of the live flow again.
+local function take_snapshot(flow)
+  add_note(flow, now, position, skip * 256 + state + 1)
+  local i = flow.n
+  if carry then flow.carries[i], flow.needs[i] = carry.up and carry or carry.s, need end   -- mostly a bare string
+  if changed or region ~= flow.noted_region then note_registers(flow, i) end
+  if shared_changed then
+    local c = flow.connection.conversation
+    c.log_at[#c.log_at + 1], c.log[#c.log + 1] = now, copy(C)
+    shared_changed = false
   end
 end
 
-local function load_live(flow)
-  R, C = flow.R, flow.connection.conversation.C
-  state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
-  replay, changed, shared_changed = false, false, false
-end
-
-local function store_live(flow, n)
+local function put_away()
+  local flow = live
+  if not flow then return end
   flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
-  flow.pos = flow.pos + n
-  if changed then flow.dirty = true end
-  if shared_changed then flow.connection.conversation.dirty = true end
+  flow.pos, flow.dirty, flow.connection.conversation.dirty = position, changed, shared_changed
+  live = nil
 end
 
+local function take_up(flow)
+  put_away()
+  local conversation = flow.connection.conversation
+  R, C, stream = flow.R, conversation.C, flow.tables
+  state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
+  position, changed, shared_changed = flow.pos, flow.dirty, conversation.dirty
+  totals, seen, found, facts = conversation.tally, conversation.seen, conversation.found, conversation.facts
+  live, replay, told = flow, false, nil
+end
+
+-- Everything as it was before call i; what is counted from then on is of no interest.
+local of_no_interest = { __index = function() return 0 end }
 local function load_snapshot(flow, i)
-  local packed = flow.states[i]
+  put_away()
+  local tick, place, packed = note(flow, i)
+  packed = packed - 1
   state = packed % 256
   skip = (packed - state) / 256
   local kept = flow.carries[i]
   carry, need = type(kept) == "string" and { s = kept, n = #kept } or kept, flow.needs[i] or 0
-  local entry = flow.log[latest(flow.log_at, i)]
-  R, region = copy(entry.R), entry.region
+  local entry = flow.log[latest(#flow.log_at, element, flow.log_at, i)]
+  R, region, stream = copy(entry.R), entry.region, flow.tables
   local c = flow.connection.conversation
-  C = copy(c.log[latest(c.log_at, flow.ticks[i])])
-  now, replay, overlays = flow.ticks[i], true, {}
-  return flow.positions[i]
+  C = copy(c.log[latest(#c.log_at, element, c.log_at, tick)])
+  now, position, replay, overlays = tick, place, true, {}
+  totals, seen, found = setmetatable({}, of_no_interest), setmetatable({}, of_no_interest), {}
 end
 
 ----------------------------------------------------------------------------------------------------
@@ -2271,7 +2416,7 @@ stream_main.states = {
       if w2 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
-      pass_over(q + 5, w3, f.command_data)
+      pass_over(q + 5, w3)
       state = 5
       do return q + 5 end
     until true
@@ -2733,7 +2878,7 @@ stream_main.states = {
       report(37, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
-      pass_over(q + 5, w3, f.command_data)
+      pass_over(q + 5, w3)
       state = 6
       do return q + 5 end
     until true
@@ -2763,7 +2908,7 @@ stream_main.states = {
       if w2 == 10 then report(35, format("loadvm_handle_recv_bitmap: invalid payload length (%s)", dec(w3))) end
       seen[24] = seen[24] + 1
       if infos < MAX_INFOS then inform(format("MIG_CMD 0x%s", hex(w2, 0))) end
-      pass_over(q + 5, w3, f.command_data)
+      pass_over(q + 5, w3)
       state = 6
       do return q + 5 end
     until true
@@ -3222,7 +3367,7 @@ stream_main.states = {
       end
       seen[29] = seen[29] + 1
       if infos < MAX_INFOS then inform("VMDESCRIPTION") end
-      pass_over(q + 5, w2, f.vmdescription_json)
+      pass_over(q + 5, w2)
       state = 15
       do return q + 5 end
     until true
@@ -3391,7 +3536,7 @@ stream_main.states = {
         end
       end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       state = 17
       do return q + 9 end
     until true
@@ -3423,8 +3568,8 @@ stream_main.states = {
         end
       end
       seen[34] = seen[34] + 1
-      tally[1] = tally[1] + 1
-      pass_over(q + 8, C.page_size, f.ram_data)
+      count(1, 1)
+      pass_over(q + 8, C.page_size)
       state = 17
       do return q + 8 end
     until true
@@ -3467,8 +3612,8 @@ stream_main.states = {
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
-      tally[1] = tally[1] + 1
-      pass_over(q + end_block, C.page_size, f.ram_data)
+      count(1, 1)
+      pass_over(q + end_block, C.page_size)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 17
@@ -3505,7 +3650,7 @@ stream_main.states = {
       end
       if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       state = 17
       do return q + 9 end
     until true
@@ -3552,7 +3697,7 @@ stream_main.states = {
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 17
@@ -3622,7 +3767,7 @@ stream_main.states = {
       if w1 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
       if w2 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
-      tally[3] = tally[3] + 1
+      count(3, 1)
       local inside = w2
       R.unpacked = 0 changed = true
       enter(q + 11, inside, 17, "RAM_SAVE_FLAG_XBZRLE")
@@ -3678,7 +3823,7 @@ stream_main.states = {
       if w3 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
       if w4 > C.page_size then report(50, "Failed to load XBZRLE page - len overflow!") end
       seen[36] = seen[36] + 1
-      tally[3] = tally[3] + 1
+      count(3, 1)
       local inside = w4
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
@@ -3721,8 +3866,8 @@ stream_main.states = {
         end
       end
       seen[37] = seen[37] + 1
-      tally[4] = tally[4] + 1
-      pass_over(q + 12, p1, f.ram_data)
+      count(4, 1)
+      pass_over(q + 12, p1)
       state = 17
       do return q + 12 end
     until true
@@ -3774,8 +3919,8 @@ stream_main.states = {
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[37] = seen[37] + 1
-      tally[4] = tally[4] + 1
-      pass_over(q + end_length, w4, f.ram_data)
+      count(4, 1)
+      pass_over(q + end_length, w4)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 17
@@ -4237,7 +4382,7 @@ stream_main.states = {
       report(37, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(p1, 0))) end
-      pass_over(q + 5, w3, f.premerge_data)
+      pass_over(q + 5, w3)
       state = 7
       do return q + 5 end
     until true
@@ -4457,7 +4602,7 @@ stream_main.states = {
       if w2 == (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) then report(32, format("CMD_POSTCOPY_END received with bad length - expecting 1, got %s", dec(w3))) end
       seen[48] = seen[48] + 1
       if infos < MAX_INFOS then inform(format("command 0x%s", hex(w2, 0))) end
-      pass_over(q + 5, w3, f.premerge_data)
+      pass_over(q + 5, w3)
       state = 7
       do return q + 5 end
     until true
@@ -4622,7 +4767,7 @@ stream_main.states = {
       end
     end
     seen[57] = seen[57] + 1
-    pass_over(q, R.mapped_bitmap, f.mapped_bitmap)
+    pass_over(q, R.mapped_bitmap)
     state = 25
     return q
   end,
@@ -4642,7 +4787,7 @@ stream_main.states = {
       end
     end
     seen[58] = seen[58] + 1
-    pass_over(q, R.mapped_hole, f.mapped_hole)
+    pass_over(q, R.mapped_hole)
     state = 26
     return q
   end,
@@ -4663,7 +4808,7 @@ stream_main.states = {
       end
     end
     seen[59] = seen[59] + 1
-    pass_over(q, R.mapped_pages, f.mapped_pages)
+    pass_over(q, R.mapped_pages)
     state = 18
     return q
   end,
@@ -4989,7 +5134,7 @@ stream_main.states = {
       if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(73, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       seen[64] = seen[64] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
-      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
+      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0)
       do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
       do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
       R.eos = h0_1 % 2 changed = true
@@ -5421,7 +5566,7 @@ stream_main.states = {
       if R.started_node == (h0_1 % 16 >= 8 and v_node_alias or C.node_alias) and R.started_bitmap == (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) and R.granularity > 0 and h0_1 % 4 < 2 and w4 > 0 and w3 < 8796093022208.0 and (v_size < (floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 or v_size > floor(((floor(floor((w3 * 512 + w4 * 512 - 1) / R.granularity) / 64) - floor(floor(w3 * 512 / R.granularity) / 64) + 1) * 8 + 31) / 32) * 32) then report(73, format("Migrated bitmap granularity doesn't match the destination bitmap '%s' granularity", text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
       seen[64] = seen[64] + 1
       if infos < MAX_INFOS then inform(format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
-      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0, f.dirty_bitmap_data)
+      pass_over(q + end_size, h0_1 % 4 < 2 and v_size or 0)
       do local v = h0_1 % 16 >= 8 and v_node_alias or C.node_alias if C.node_alias ~= v then C.node_alias, shared_changed = v, true end end
       do local v = h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias if C.bitmap_alias ~= v then C.bitmap_alias, shared_changed = v, true end end
       R.eos = h0_1 % 2 changed = true
@@ -5654,7 +5799,7 @@ stream_main.states = {
       end
       seen[68] = seen[68] + 1
       if infos < MAX_INFOS then inform(format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
-      pass_over(q + end_device, 0x100000, f.block_data)
+      pass_over(q + end_device, 0x100000)
       R.eos = v_flags % 4 - v_flags % 2 changed = true
       state = 31
       do return q + end_device end
@@ -5760,7 +5905,7 @@ stream_main.states = {
       end
       seen[71] = seen[71] + 1
       if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
-      pass_over(q + 16, w1, f.skeys_keys)
+      pass_over(q + 16, w1)
       state = 32
       do return q + 16 end
     until true
@@ -5849,7 +5994,7 @@ stream_main.states = {
       end
       seen[74] = seen[74] + 1
       if infos < MAX_INFOS then inform(format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
-      pass_over(q + 16, w1, f.stattrib_values)
+      pass_over(q + 16, w1)
       state = 33
       do return q + 16 end
     until true
@@ -5994,7 +6139,7 @@ stream_main.states = {
       if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(83, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
       seen[81] = seen[81] + 1
       if infos < MAX_INFOS then inform(format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2))) end
-      pass_over(q + 8, w1 * 16, f.htab_entries)
+      pass_over(q + 8, w1 * 16)
       state = 35
       do return q + 8 end
     until true
@@ -6035,7 +6180,7 @@ stream_main.states = {
       end
       seen[82] = seen[82] + 1
       if infos < MAX_INFOS then inform(format("data %s B", dec(w3))) end
-      pass_over(q + 16, w3, f.vfio_data)
+      pass_over(q + 16, w3)
       state = 36
       do return q + 16 end
     until true
@@ -6330,7 +6475,7 @@ stream_main.states = {
       end
       if w3 >= w2 or w4 >= w2 then report(89, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
       seen[91] = seen[91] + 1
-      pass_over(q + 16, w2, f.slirp_sb_data)
+      pass_over(q + 16, w2)
       R.slirp_left = R.slirp_left - 1 > 0 and R.slirp_left - 1 or 0 changed = true
       state = 41
       do return q + 16 end
@@ -7193,6 +7338,21 @@ stream_main.resync = {
   },
 }
 
+stream_main.shapes = {
+  RamZero_17 = shape(9, true, function(page_size, block_length)
+    return {
+      when_rest(4, 4, page_size, 34),
+      when_below(0, 8, block_length),
+      when_equal(8, 1, 0),
+    }
+  end),
+  RamPage_17 = shape(8, false, function(page_size, block_length)
+    return {
+      when_rest(4, 4, page_size, 40),
+      when_below(0, 8, block_length),
+    }
+  end),
+}
 stream_main.page_runs = {
   [17] = function(tvb, o, n)
     -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
@@ -7201,17 +7361,25 @@ stream_main.page_runs = {
       local r_block_length = R.block_length
       local k, size = 0, 8 + r_page_size
       local stop = n - 8
-      while o <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
-        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-        k = k + 1
-        o = o + size
+      local is = stream_main.shapes.RamPage_17(r_page_size, r_block_length)
+      if is then
+        local find = is.find
+        while o <= stop and find(is, raw(tvb, o, 8)) do
+          k = k + 1
+          o = o + size
+        end
+      else
+        while o <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
+          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
+          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+          k = k + 1
+          o = o + size
+        end
       end
       if k > 0 then
         seen[34] = seen[34] + k
-        tally[1] = tally[1] + k
-        last_payload(f.ram_data)
+        count(1, k)
       end
     end
     return o
@@ -7224,18 +7392,26 @@ stream_main.record_runs = {
       local r_page_size = C.page_size
       local r_block_length = R.block_length
       local k = 0
-      local stop = m - 8
-      while q <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7, b8 = byte(s, q + 0, q + 8)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 34) then break end
-        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-        if not (b8 == 0) then break end
-        k = k + 1
-        q = q + 9
+      local is = stream_main.shapes.RamZero_17(r_page_size, r_block_length)
+      if is then
+        local _, last = is:find(s, q)
+        if last > m then last = m end
+        k = floor((last - q + 1) / 9)
+        q = q + 9 * k
+      else
+        local stop = m - 8
+        while q <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7, b8 = byte(s, q + 0, q + 8)
+          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 34) then break end
+          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+          if not (b8 == 0) then break end
+          k = k + 1
+          q = q + 9
+        end
       end
       if k > 0 then
         seen[33] = seen[33] + k
-        tally[2] = tally[2] + k
+        count(2, k)
       end
     end
     return q
@@ -7297,7 +7473,7 @@ stream_return_path.states = {
       if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(92, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(R.block))) end
       if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + w4 > (recall(C.lengths, R.block) or -1) then report(93, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w3, 0), hex(w4, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
       seen[94] = seen[94] + 1
-      tally[5] = tally[5] + 1
+      count(5, 1)
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES 0x%s", hex(w3, 0))) end
       state = 1
       do return q + 16 end
@@ -7335,7 +7511,7 @@ stream_return_path.states = {
       if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(92, format("MIG_RP_MSG_REQ_PAGES has no block '%s'", text(v_block))) end
       if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + w5 > (recall(C.lengths, v_block) or -1) then report(93, format("MIG_RP_MSG_REQ_PAGES request overrun, start=%s len=%s blocklen=%s", hex(w4, 0), hex(w5, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
       seen[95] = seen[95] + 1
-      tally[5] = tally[5] + 1
+      count(5, 1)
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_REQ_PAGES_ID %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
       state = 1
@@ -7446,7 +7622,7 @@ stream_return_path.states = {
       if (recall(C.lengths, v_block) or -1) ~= -1 and w4 ~= floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8 then report(97, format("ramblock '%s' bitmap size mismatch (0x%s != 0x%s)", text(v_block), hex(w4, 0), hex(floor(((recall(C.lengths, v_block) or 0) + C.page_size * 64 - 1) / (C.page_size * 64)) * 8, 0))) end
       seen[98] = seen[98] + 1
       if infos < MAX_INFOS then inform(format("MIG_RP_MSG_RECV_BITMAP %s", text(v_block))) end
-      pass_over(q + end_size, w4, f.rp_bitmap)
+      pass_over(q + end_size, w4)
       R.bitmap_block = v_block changed = true
       state = 2
       do return q + end_size end
@@ -7520,7 +7696,7 @@ stream_return_path.states = {
       if p2 <= 512 then report(99, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
-      pass_over(q + 4, p2, f.rp_data)
+      pass_over(q + 4, p2)
       state = 1
       do return q + 4 end
     until true
@@ -7546,7 +7722,7 @@ stream_return_path.states = {
       if w1 == 5 and w2 <= 512 then report(103, "MIG_RP_MSG_RECV_BITMAP missing block name") end
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(w1, 4))) end
-      pass_over(q + 4, w2, f.rp_data)
+      pass_over(q + 4, w2)
       state = 1
       do return q + 4 end
     until true
@@ -7633,7 +7809,7 @@ stream_return_path.states = {
       if C.listed == 1 and v_block ~= "" and (recall(C.lengths, v_block) or -1) == -1 then report(92, format("ram_save_queue_pages no block '%s'", text(v_block))) end
       if (recall(C.lengths, v_block) or -1) ~= -1 and w4 + v_request_length > (recall(C.lengths, v_block) or -1) then report(93, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w4, 0), hex(v_request_length, 0), hex((recall(C.lengths, v_block) or -1), 0))) end
       seen[103] = seen[103] + 1
-      tally[5] = tally[5] + 1
+      count(5, 1)
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
       R.block = v_block changed = true
       state = 3
@@ -7697,7 +7873,7 @@ stream_return_path.states = {
       if C.listed == 1 and R.block ~= "" and (recall(C.lengths, R.block) or -1) == -1 then report(92, format("ram_save_queue_pages no block '%s'", text(R.block))) end
       if (recall(C.lengths, R.block) or -1) ~= -1 and w3 + v_request_length > (recall(C.lengths, R.block) or -1) then report(93, format("ram_save_queue_pages request overrun start=%s len=%s blocklen=%s", hex(w3, 0), hex(v_request_length, 0), hex((recall(C.lengths, R.block) or -1), 0))) end
       seen[103] = seen[103] + 1
-      tally[5] = tally[5] + 1
+      count(5, 1)
       if infos < MAX_INFOS then inform(format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
       state = 3
       do return q + end_block end
@@ -7778,7 +7954,7 @@ stream_return_path.states = {
       report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
-      pass_over(q + 4, p1, f.rp_data)
+      pass_over(q + 4, p1)
       state = 3
       do return q + 4 end
     until true
@@ -7806,7 +7982,7 @@ stream_return_path.states = {
       report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(3, 4))) end
-      pass_over(q + 4, p1, f.rp_data)
+      pass_over(q + 4, p1)
       state = 3
       do return q + 4 end
     until true
@@ -7830,7 +8006,7 @@ stream_return_path.states = {
       if h0_2 == 3 and w1 < 16 then report(99, format("RP: Req_Page with length %s expecting 16", dec(w1))) end
       seen[101] = seen[101] + 1
       if infos < MAX_INFOS then inform(format("message 0x%s", hex(h0_2, 4))) end
-      pass_over(q + 4, w1, f.rp_data)
+      pass_over(q + 4, w1)
       state = 3
       do return q + 4 end
     until true
@@ -8164,7 +8340,7 @@ stream_multifd.states = {
       end
       if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[107] = seen[107] + 1
-      tally[1] = tally[1] + 1
+      count(1, 1)
       R.normal_left = R.normal_left - 1 > 0 and R.normal_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
@@ -8182,7 +8358,7 @@ stream_multifd.states = {
       end
       if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
       seen[108] = seen[108] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       R.zero_left = R.zero_left - 1 > 0 and R.zero_left - 1 or 0 changed = true
       state = 3
       do return q + 8 end
@@ -8195,7 +8371,7 @@ stream_multifd.states = {
       end
     end
     seen[109] = seen[109] + 1
-    pass_over(q, R.unused, f.multifd_unused)
+    pass_over(q, R.unused)
     state = 4
     return q
   end,
@@ -8217,7 +8393,7 @@ stream_multifd.states = {
         end
       end
       seen[110] = seen[110] + 1
-      pass_over(q, R.normal_pages * C.page_size, f.multifd_data)
+      pass_over(q, R.normal_pages * C.page_size)
       state = 2
       do return q end
     until true
@@ -8244,7 +8420,7 @@ stream_multifd.states = {
       end
       report(115, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
       seen[111] = seen[111] + 1
-      pass_over(q, R.packet_size, f.multifd_data)
+      pass_over(q, R.packet_size)
       state = 2
       do return q end
     until true
@@ -8258,7 +8434,7 @@ stream_multifd.states = {
       end
     end
     seen[111] = seen[111] + 1
-    pass_over(q, R.packet_size, f.multifd_data)
+    pass_over(q, R.packet_size)
     R.begun = 1 changed = true
     state = 2
     return q
@@ -8294,7 +8470,7 @@ stream_multifd.states = {
     end
     if R.packet_size ~= R.compressed then report(117, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
     seen[111] = seen[111] + 1
-    pass_over(q, R.packet_size, f.multifd_data)
+    pass_over(q, R.packet_size)
     state = 2
     return q
   end,
@@ -8345,7 +8521,7 @@ stream_multifd.states = {
         end
       end
       seen[114] = seen[114] + 1
-      pass_over(q, R.state_left, f.vfio_state)
+      pass_over(q, R.state_left)
       state = 9
       do return q end
     until true
@@ -8397,7 +8573,7 @@ stream_multifd.states = {
       end
     end
     seen[115] = seen[115] + 1
-    pass_over(q, R.state_left, f.vfio_config_data)
+    pass_over(q, R.state_left)
     state = 9
     return q
   end,
@@ -8460,6 +8636,14 @@ stream_multifd.resync = {
   },
 }
 
+stream_multifd.shapes = {
+  VfioEndOfState_9 = shape(8, true, function()
+    return {
+      when_equal(0, 4, 0xffffffff),
+      when_equal(4, 4, 0xef100001),
+    }
+  end),
+}
 stream_multifd.page_runs = {
 }
 stream_multifd.record_runs = {
@@ -8467,13 +8651,21 @@ stream_multifd.record_runs = {
     -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     do
       local k = 0
-      local stop = m - 7
-      while q <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(s, q + 0, q + 7)
-        if not (((b0 * 256 + b1) * 256 + b2) * 256 + b3 == 0xffffffff) then break end
-        if not (((b4 * 256 + b5) * 256 + b6) * 256 + b7 == 0xef100001) then break end
-        k = k + 1
-        q = q + 8
+      local is = stream_multifd.shapes.VfioEndOfState_9()
+      if is then
+        local _, last = is:find(s, q)
+        if last > m then last = m end
+        k = floor((last - q + 1) / 8)
+        q = q + 8 * k
+      else
+        local stop = m - 7
+        while q <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7 = byte(s, q + 0, q + 7)
+          if not (((b0 * 256 + b1) * 256 + b2) * 256 + b3 == 0xffffffff) then break end
+          if not (((b4 * 256 + b5) * 256 + b6) * 256 + b7 == 0xef100001) then break end
+          k = k + 1
+          q = q + 8
+        end
       end
       if k > 0 then
         seen[83] = seen[83] + k
@@ -8537,7 +8729,7 @@ stream_preempt.states = {
         end
       end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       state = 1
       do return q + 9 end
     until true
@@ -8569,8 +8761,8 @@ stream_preempt.states = {
         end
       end
       seen[34] = seen[34] + 1
-      tally[1] = tally[1] + 1
-      pass_over(q + 8, C.page_size, f.ram_data)
+      count(1, 1)
+      pass_over(q + 8, C.page_size)
       state = 1
       do return q + 8 end
     until true
@@ -8613,8 +8805,8 @@ stream_preempt.states = {
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       seen[34] = seen[34] + 1
-      tally[1] = tally[1] + 1
-      pass_over(q + end_block, C.page_size, f.ram_data)
+      count(1, 1)
+      pass_over(q + end_block, C.page_size)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 1
@@ -8651,7 +8843,7 @@ stream_preempt.states = {
       end
       if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       state = 1
       do return q + 9 end
     until true
@@ -8698,7 +8890,7 @@ stream_preempt.states = {
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
       if w3 ~= 0 then report(48, format("Found a zero page with value %s", dec(w3))) end
       seen[33] = seen[33] + 1
-      tally[2] = tally[2] + 1
+      count(2, 1)
       R.block = v_block changed = true
       R.block_length = (recall(C.lengths, v_block) or 4503599627370496.0) changed = true
       state = 1
@@ -8785,6 +8977,21 @@ stream_preempt.resync = {
   },
 }
 
+stream_preempt.shapes = {
+  RamZero_1 = shape(9, true, function(page_size, block_length)
+    return {
+      when_rest(4, 4, page_size, 34),
+      when_below(0, 8, block_length),
+      when_equal(8, 1, 0),
+    }
+  end),
+  RamPage_1 = shape(8, false, function(page_size, block_length)
+    return {
+      when_rest(4, 4, page_size, 40),
+      when_below(0, 8, block_length),
+    }
+  end),
+}
 stream_preempt.page_runs = {
   [1] = function(tvb, o, n)
     -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
@@ -8793,17 +9000,25 @@ stream_preempt.page_runs = {
       local r_block_length = R.block_length
       local k, size = 0, 8 + r_page_size
       local stop = n - 8
-      while o <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
-        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-        k = k + 1
-        o = o + size
+      local is = stream_preempt.shapes.RamPage_1(r_page_size, r_block_length)
+      if is then
+        local find = is.find
+        while o <= stop and find(is, raw(tvb, o, 8)) do
+          k = k + 1
+          o = o + size
+        end
+      else
+        while o <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
+          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
+          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+          k = k + 1
+          o = o + size
+        end
       end
       if k > 0 then
         seen[34] = seen[34] + k
-        tally[1] = tally[1] + k
-        last_payload(f.ram_data)
+        count(1, k)
       end
     end
     return o
@@ -8816,18 +9031,26 @@ stream_preempt.record_runs = {
       local r_page_size = C.page_size
       local r_block_length = R.block_length
       local k = 0
-      local stop = m - 8
-      while q <= stop do
-        local b0, b1, b2, b3, b4, b5, b6, b7, b8 = byte(s, q + 0, q + 8)
-        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 34) then break end
-        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-        if not (b8 == 0) then break end
-        k = k + 1
-        q = q + 9
+      local is = stream_preempt.shapes.RamZero_1(r_page_size, r_block_length)
+      if is then
+        local _, last = is:find(s, q)
+        if last > m then last = m end
+        k = floor((last - q + 1) / 9)
+        q = q + 9 * k
+      else
+        local stop = m - 8
+        while q <= stop do
+          local b0, b1, b2, b3, b4, b5, b6, b7, b8 = byte(s, q + 0, q + 8)
+          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 34) then break end
+          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+          if not (b8 == 0) then break end
+          k = k + 1
+          q = q + 9
+        end
       end
       if k > 0 then
         seen[33] = seen[33] + k
-        tally[2] = tally[2] + k
+        count(2, k)
       end
     end
     -- RAM_SAVE_FLAG_EOS  (dissector/protocols/qemu_migration/stream_ram.py:197)
@@ -9235,7 +9458,7 @@ channels = {
 }
 
 function is_over(conversation)
-  C = conversation.C
+  local C = conversation.C
   return C.over == 1
 end
 
@@ -9247,45 +9470,55 @@ end
 
 local this_dissector
 local short_name = proto_name:upper()
-local zero = { __index = function() return 0 end }
+local referenced = TreeItem.referenced
 for k = 1, #counter_names do tally[k] = 0 end
 
--- The Info column speaks of all pieces of a frame: what those before this one counted, if there were any.
-local earlier, several, fresh = {}, false, false
+-- The Info column speaks of all pieces of a frame.
+local fresh = false                    -- the pieces of this frame had nothing to say so far
 
-local function clear_call(again)
-  if again then
-    for k = 1, #tally do earlier[k] = (several and earlier[k] or 0) + tally[k] end
-  else
-    infos, shown = 0, 0
-  end
-  several = again
-  for k = 1, #tally do tally[k] = 0 end
-  last_item, joined = nil, nil
-  if want then region_items = {} end
+local function clear_frame()
+  for i = 1, counts do tally[counted[i]] = 0 end
+  counts, infos = 0, 0
 end
 
-local function counted()
+local function counted_words()
   local list, n = {}, 0
-  for k = 1, #tally do
-    local sum = several and earlier[k] + tally[k] or tally[k]
-    if sum > 0 and counter_labels[k] ~= "" then
+  for i = 1, counts do
+    local k = counted[i]
+    if counter_labels[k] ~= "" then
       n = n + 1
-      list[n] = dec(sum) .. " " .. counter_labels[k]
+      list[n] = dec(tally[k]) .. " " .. counter_labels[k]
     end
   end
-  return n > 0 and concat(list, ", ") or nil
+  return n > 0 and stream.tally() .. concat(list, ", ") or nil
 end
 
-local function info_column(tables)
-  local line = counted()
-  if line then line = tables.tally() .. line end
+local function info_column()
+  local line = counted_words()
   if infos > 0 then
     local said = concat(info_texts, "; ", 1, infos)
     if infos >= MAX_INFOS then said = said .. " …" end
     return line and said .. "; " .. line or said
   end
   return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
+end
+
+-- Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame serve again
+-- if its number was the same.
+local function show_columns(pinfo)
+  local columns = get_cols(pinfo)
+  columns.protocol = short_name
+  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
+    told = nil
+    columns.info = info_column()
+    return
+  end
+  local k = counted[1]
+  local n = tally[k]
+  if not told or n ~= told_number or k ~= told_counter or counter_labels[k] == "" then
+    told, told_number, told_counter = info_column(), n, k
+  end
+  columns.info = told
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -9313,90 +9546,57 @@ local function begin_tree(tvb, tree, flow)
   tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
 end
 
--- A segment inside a payload: nothing begins in it, nothing ends.
-local function inside_payload(tvb, pinfo, tree, flow, again)
-  if tree.visible or tree:referenced(this_dissector) then
-    begin_tree(tvb, tree, flow)
-    tree_root:add(f.payload, tvb())
-  end
-  if again then return end
-  fresh = true
-  local columns = get.cols(pinfo)
-  columns.protocol = short_name
-  columns.info = "payload"
+-- A segment inside a payload: nothing begins in it, nothing ends.  Its line in the packet list is left to TCP, as that of
+-- a segment in the middle of any reassembled PDU is; to write the columns costs as much as all else that is done here.
+local function inside_payload(tvb, tree, flow)
+  begin_tree(tvb, tree, flow)
+  tree_root:add(f.payload, tvb())
 end
 
--- Call i of a flow: for the first time, or again from its snapshot.  again: not the first piece of its frame.
-local function segment(tvb, pinfo, tree, flow, i, first, again)
-  local n, pos = captured(tvb), flow.pos
-  local conversation = flow.connection.conversation
-  want = tree.visible or tree:referenced(this_dissector)
-  clear_call(again and not fresh)
-  fresh = false
-  T, stream, tree_root = tvb, flow.tables, tree
-  if first then
-    flow.n = i
-    take_snapshot(flow, i)
-    load_live(flow)
-    seen, found, facts = conversation.seen, conversation.found, conversation.facts
-  else
-    pos = load_snapshot(flow, i)
-    seen, found = setmetatable({}, zero), {}
-  end
-  spos = pos
+-- A segment of n octets at hand, of *whole*, with the state as it is before it.
+local function segment(tvb, pinfo, tree, flow, n, whole)
+  T, tree_root, last_item = tvb, tree, nil
   if want then
+    shown, region_items = 0, {}
     begin_tree(tvb, tree, flow)
     if state == LOST then tree_root:add_proto_expert_info(experts[FINDING.lost], finding_text.lost) end
     if skip > 0 then tree_root:add(f.payload, T(0, skip < n and skip or n)) end
   end
-  consume(tvb, n, pos)
-  local whole = reported(tvb)
+  consume(tvb, n, position)
   if whole > n then
-    spos, last_item = pos + n, nil
+    spos, last_item = position + n, nil
     cut_off(whole - n)
   end
-  if first then
-    store_live(flow, whole > n and whole or n)
-    local totals = conversation.tally
-    for k = 1, #tally do totals[k] = totals[k] + tally[k] end
-  end
-  local columns = get.cols(pinfo)
-  columns.protocol = short_name
-  columns.info = info_column(flow.tables)
+  position = position + whole
+  show_columns(pinfo)
 end
 
-local function dissect_flow(tvb, pinfo, tree, flow, number)
-  local n = captured(tvb)
-  local i, first, again
-  if number * PIECES <= flow.last and get.visited(pinfo) then
-    i, again = call_of(flow, number)
-  else
-    local tick
-    tick, again = tick_of(flow, number)
-    if not tick then return n end
-    flow.last, now, first = tick, tick, true
-    if flow.skip < n or reported(tvb) > n then
-      i = flow.n + 1
-    else
-      flow.skip, flow.pos = flow.skip - n, flow.pos + n
-    end
-  end
-  local ok, message
+-- After a fault of ours the direction is lost, and the frame says so.
+local function failed(tvb, tree, flow, message)
+  tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
+  put_away()
+  flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
+end
+
+-- A piece of a frame that was seen before: from its snapshot, or a payload.
+local function dissect_again(tvb, pinfo, tree, flow, number)
+  local i, again = call_of(flow, number)
   if i then
-    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first, again)
+    if not again or fresh then clear_frame() end
+    fresh = false
+    load_snapshot(flow, i)
+    local ok, message = pcall(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
+    if not ok then failed(tvb, tree, flow, message) end
   else
-    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow, again)
+    if want then inside_payload(tvb, tree, flow) end
+    if not again then fresh = true end
   end
-  if not ok then
-    tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
-    flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
-  end
-  return n
 end
 
 -- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
 -- destination; nil and true when more octets are needed.
 local function channel_of(s, pinfo, late)
+  put_away()
   local waits = false
   local conversation = endpoints[tostring(pinfo.dst) .. " " .. pinfo.dst_port]
   for i = 1, #channels do
@@ -9455,33 +9655,64 @@ local function is_tls(tvb)
   return kind >= 20 and kind <= 24 and major == 3 and minor <= 4 and high * 256 + low <= 18432
 end
 
-function proto.dissector(tvb, pinfo, tree)
-  if not get.number then learn_getters(pinfo) end
-  local number = get.number(pinfo)
-  local flow = flow_of(pinfo, number)
+-- A connection that no heuristic claimed: the user chose it.  Its flow, or nil and what the dissector returns.
+local function chosen(tvb, pinfo)
+  if get.visited(pinfo) or is_tls(tvb) then return nil, 0 end
+  handed_over()
+  local flow, waits = claim(tvb, pinfo)
+  if waits then return nil, captured(tvb) end
   if not flow then
-    if get.visited(pinfo) or is_tls(tvb) then return 0 end
-    by_port = true
-    local waits
-    flow, waits = claim(tvb, pinfo)
-    if not flow then
-      if waits then return captured(tvb) end
-      flow = new_connection(pinfo, channels[1])     -- chosen by the user, and not from its beginning
-      flow.state = LOST
-    end
+    flow = new_connection(pinfo, channels[1])     -- not from its beginning
+    flow.state = LOST
   end
-  return dissect_flow(tvb, pinfo, tree, flow, number)
+  return flow
 end
 
+local function dissect(tvb, pinfo, tree)
+  if not get_number then learn_getters(pinfo) end
+  local number = get_number(pinfo)
+  local flow, refusal = alone[get_src_port(pinfo) * 65536 + get_dst_port(pinfo)] or flow_of(pinfo, number), nil
+  if not flow then
+    flow, refusal = chosen(tvb, pinfo)
+    if not flow then return refusal end
+  end
+  want = referenced(tree, this_dissector)
+  local tick, again = number * PIECES, false
+  if flow.last >= tick then
+    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
+    again = true
+  end
+  if live ~= flow then take_up(flow) end
+  if again then
+    tick = tick_of(flow, tick)
+    if not tick then return end
+  end
+  flow.last = tick
+  local n, whole = captured(tvb), reported(tvb)
+  if skip >= n and whole == n then
+    skip, position = skip - n, position + n
+    if want then inside_payload(tvb, tree, flow) end
+    if not again then fresh = true end
+    return
+  end
+  now = tick
+  if not again or fresh then clear_frame() end
+  fresh = false
+  take_snapshot(flow)
+  local ok, message = pcall(segment, tvb, pinfo, tree, flow, n, whole)
+  if not ok then failed(tvb, tree, flow, message) end
+end
+
+proto.dissector = dissect
 proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
   if is_tls(tvb) then return false end
-  if not get.number then learn_getters(pinfo) end
+  if not get_number then learn_getters(pinfo) end
   local flow = claim(tvb, pinfo)
   if not flow then return false end
   pinfo.conversation = proto
-  dissect_flow(tvb, pinfo, tree, flow, get.number(pinfo))
+  dissect(tvb, pinfo, tree)
   return true
 end
 
@@ -9490,9 +9721,9 @@ end
 -- other protocols, which is why flows are told apart by addresses from then on.  Nor does it tell where a connection
 -- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
 local function tls_heuristic(tvb, pinfo, tree)
-  if not get.number then learn_getters(pinfo) end
-  by_port = true
-  local number = get.number(pinfo)
+  if not get_number then learn_getters(pinfo) end
+  handed_over()
+  local number = get_number(pinfo)
   local flow = flow_of(pinfo, number)
   if not get.visited(pinfo) then
     if not flow then
@@ -9504,7 +9735,7 @@ local function tls_heuristic(tvb, pinfo, tree)
     end
   end
   if not flow then return false end
-  dissect_flow(tvb, pinfo, tree, flow, number)
+  dissect(tvb, pinfo, tree)
   return true
 end
 
@@ -9529,6 +9760,7 @@ function proto.prefs_changed()
 end
 
 local function print_summary()
+  put_away()
   for _, c in ipairs(conversations) do
     print(format("%s, %s %d", proto.description, whole_name, c.number))
     for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end

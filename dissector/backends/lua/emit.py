@@ -22,7 +22,7 @@ from .printer import Printer, string
 from .runs import RunPrinter
 from .steps import StreamPrinter
 
-RUNTIME = ("1_basics", "2_state", "3_show", "4_machine", "5_flows")
+RUNTIME = ("1_basics", "1_shapes", "2_state", "3_show", "4_machine", "5_flows")
 ENTRY = "6_dissect"
 MAX_ITEMS_HELP = "0 shows all; a filter sees only what is shown"
 PORTS_HELP = "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without"
@@ -169,7 +169,7 @@ def _body_scan(sp: StreamPrinter, block: Block, index: int) -> list[str]:
 
 def _runs(sp: StreamPrinter, table: str) -> list[str]:
     pages_out, records_out = [f"{table}.page_runs = {{"], [f"{table}.record_runs = {{"]
-    printer = RunPrinter(sp)
+    printer = RunPrinter(sp, table)
     for lowered in sp.lowered:
         pages, records = printer.runs(lowered)
         number = sp.state(lowered.state.name)
@@ -182,7 +182,8 @@ def _runs(sp: StreamPrinter, table: str) -> list[str]:
                 "    return q",
                 "  end,",
             ]
-    return [*pages_out, "}", *records_out, "}", ""]
+    shapes = [f"{table}.shapes = {{", *("  " + x for x in printer.shapes), "}"] if printer.shapes else []
+    return [*shapes, *pages_out, "}", *records_out, "}", ""]
 
 
 def _register(r: Register) -> str:
@@ -209,7 +210,8 @@ def _channels(p: Protocol, names: Declared) -> list[str]:
     for c in p.channels:
         out += _channel(c, names)
     over = Printer(lambda name: f"C.{name}").cond(p.over) if p.over is not None else "false"
-    return [*out, "}", "", "function is_over(conversation)", "  C = conversation.C", f"  return {over}", "end", ""]
+    out += ["}", "", "function is_over(conversation)", "  local C = conversation.C"]
+    return [*out, f"  return {over}", "end", ""]
 
 
 def _channel(c: Channel, names: Declared) -> list[str]:

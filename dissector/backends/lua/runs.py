@@ -17,14 +17,16 @@ from collections.abc import Sequence
 from ...ir.expr import Bin, Const, Expr, Ref, rewrite, walk
 from ...ir.steps import Block, Guard, Let, Load, Lowered, Need, Step
 from .printer import ADD, Printer
+from .shapes import shape_of
 from .steps import StreamPrinter
 
 
 class RunPrinter:
     """The loops of one stream."""
 
-    def __init__(self, stream: StreamPrinter) -> None:
-        self.stream, self.names = stream, stream.names
+    def __init__(self, stream: StreamPrinter, table: str) -> None:
+        self.stream, self.names, self.table = stream, stream.names, table
+        self.shapes: list[str] = []
         self.registers: dict[str, str] = {}
         self.printer = Printer(self._register)
 
@@ -43,9 +45,9 @@ class RunPrinter:
                 continue
             self.registers = {}
             if b.payload is not None:
-                pages += self._pages(b, steps)
+                pages += self._pages(b, steps, self.stream.state(lowered.state.name))
             else:
-                records += self._records(b, steps)
+                records += self._records(b, steps, self.stream.state(lowered.state.name))
         return pages, records
 
     def _guards(self, steps: Sequence[Step], octet: str) -> tuple[list[Expr], list[int]]:
@@ -68,7 +70,18 @@ class RunPrinter:
             used |= {int(n.path[1].removeprefix(octet)) for n in walk(e) if isinstance(n, Ref) and n.path[0] == "L"}
         return out, sorted(used)
 
-    def _pages(self, b: Block, steps: Sequence[Step]) -> list[str]:
+    def _shape(self, b: Block, steps: Sequence[Step], state: str) -> str | None:
+        """The call that gives the shape of a header, if it has one."""
+        shape, header = shape_of(steps), _octets(b)
+        if shape is None or header is None or b.rule.pdu is None:
+            return None
+        name = f"{b.rule.pdu.name}_{state}"
+        lines = shape.lines(header, many=b.payload is None)
+        self.shapes += [f"{name} = {lines[0]}", *lines[1:-1], f"{lines[-1]},"]
+        registers = ", ".join(self._register(r) for r in shape.registers)
+        return f"{self.table}.shapes.{name}({registers})"
+
+    def _pages(self, b: Block, steps: Sequence[Step], state: str) -> list[str]:
         header = _octets(b)
         if header is None or b.payload is None or b.rule.pdu is None:
             return []
@@ -78,14 +91,15 @@ class RunPrinter:
         first, last = used[0], used[-1]
         step = f"{header} + {self.printer.operand(b.payload, ADD + 1)}"
         names = ", ".join(f"b{i}" for i in range(first, last + 1))
-        body = [f"local {names} = byte(raw(tvb, o, {last + 1}), {first + 1}, {last + 1})"]
-        body += [f"if not ({self.printer.cond(g)}) then break end" for g in guards]
-        out = ["  local k, size = 0, " + step, f"  local stop = n - {header}", "  while o <= stop do"]
-        out += ["    " + x for x in [*body, "k = k + 1", "o = o + size"]]
-        payload = f"last_payload({self.names.fields[b.placed[-1].field.abbrev]})"
-        return self._framed(b, [*out, "  end"], [payload])
+        on = ["  k = k + 1", "  o = o + size", "end"]
+        loop = ["while o <= stop do", f"  local {names} = byte(raw(tvb, o, {last + 1}), {first + 1}, {last + 1})"]
+        loop += [*(f"  if not ({self.printer.cond(g)}) then break end" for g in guards), *on]
+        quick = ["local find = is.find", f"while o <= stop and find(is, raw(tvb, o, {header})) do", *on]
+        out = ["local k, size = 0, " + step, f"local stop = n - {header}"]
+        out += _choice(self._shape(b, steps, state), quick, loop)
+        return self._framed(b, out)
 
-    def _records(self, b: Block, steps: Sequence[Step]) -> list[str]:
+    def _records(self, b: Block, steps: Sequence[Step], state: str) -> list[str]:
         header = _octets(b)
         if header is None or b.rule.pdu is None:
             return []
@@ -94,13 +108,15 @@ class RunPrinter:
             return []
         first, last = used[0], used[-1]
         names = ", ".join(f"b{i}" for i in range(first, last + 1))
-        body = [f"local {names} = byte(s, q + {first}, q + {last})"]
-        body += [f"if not ({self.printer.cond(g)}) then break end" for g in guards]
-        out = ["  local k = 0", f"  local stop = m - {header - 1}", "  while q <= stop do"]
-        out += ["    " + x for x in [*body, "k = k + 1", f"q = q + {header}"]]
-        return self._framed(b, [*out, "  end"], [])
+        loop = [f"local stop = m - {header - 1}", "while q <= stop do"]
+        loop += [f"  local {names} = byte(s, q + {first}, q + {last})"]
+        loop += [f"  if not ({self.printer.cond(g)}) then break end" for g in guards]
+        loop += ["  k = k + 1", f"  q = q + {header}", "end"]
+        quick = ["local _, last = is:find(s, q)", "if last > m then last = m end"]
+        quick += [f"k = floor((last - q + 1) / {header})", f"q = q + {header} * k"]
+        return self._framed(b, ["local k = 0", *_choice(self._shape(b, steps, state), quick, loop)])
 
-    def _framed(self, b: Block, loop: list[str], after: list[str]) -> list[str]:
+    def _framed(self, b: Block, loop: list[str]) -> list[str]:
         """A loop with its registers before and its counts behind it."""
         pdu = b.rule.pdu
         label = pdu.label if pdu else ""
@@ -111,9 +127,16 @@ class RunPrinter:
             counts.append(f"seen[{k}] = seen[{k}] + k")
         if b.rule.count:
             c = self.names.counters[b.rule.count]
-            counts.append(f"tally[{c}] = tally[{c}] + k")
-        tail = ["  if k > 0 then", *("    " + x for x in [*counts, *after]), "  end", "end"]
-        return [f"-- {label}  ({b.rule.source})", "do", *hoisted, *loop, *tail]
+            counts.append(f"count({c}, k)")
+        tail = ["  if k > 0 then", *("    " + x for x in counts), "  end", "end"]
+        return [f"-- {label}  ({b.rule.source})", "do", *hoisted, *("  " + x for x in loop), *tail]
+
+
+def _choice(shape: str | None, quick: list[str], loop: list[str]) -> list[str]:
+    """*quick* where there is a shape, else *loop*."""
+    if shape is None:
+        return loop
+    return [f"local is = {shape}", "if is then", *("  " + x for x in quick), "else", *("  " + x for x in loop), "end"]
 
 
 def _octets(b: Block) -> int | None:

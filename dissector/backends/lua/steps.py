@@ -169,8 +169,7 @@ class StreamPrinter:
         out += ["  end", "end"]
         out += self.reports(b)
         if b.payload is not None:
-            field = b.placed[-1].field
-            out.append(f"pass_over({end}, {payload}, {self.names.fields[field.abbrev]})")
+            out.append(f"pass_over({end}, {payload})")
         if rule.enter and b.size is not None:
             label = string(rule.pdu.label if rule.pdu else "")
             out += [f"local inside = {self.v(b.size)}", *self.assigns(b)]
@@ -205,7 +204,7 @@ class StreamPrinter:
             out.append(f"seen[{self.names.pdus[pdu.name]}] = seen[{self.names.pdus[pdu.name]}] + 1")
         if b.rule.count:
             k = self.names.counters[b.rule.count]
-            out.append(f"tally[{k}] = tally[{k}] + 1")
+            out.append(f"count({k}, 1)")
         out += [f"fact({string(x.key)}, {self.v(x.value)})" for x in b.facts]
         if b.info is not None:
             out.append(f"if infos < MAX_INFOS then inform({self.message(b.info)}) end")

@@ -1,5 +1,8 @@
--- State of the direction that is being read.  These are the variables that the generated rules work on; a call of the
--- dissector loads them from a flow and stores them back.
+-- State of the direction that is being read.  These are the variables that the generated rules work on.  They are taken
+-- up from a flow and stay here until another flow is read or a frame is visited again: mostly one side sends.
+--
+--   live       the flow whose state this is, or nil
+--   position   stream position of the next segment
 --
 --   R, C       registers of this direction; those shared by all channels of a conversation
 --   state      number of the state; 0 is "position lost", numbers above the states are bodies being scanned
@@ -13,6 +16,7 @@
 -- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and what
 -- the revisited call itself writes lies in an overlay of its own.
 
+local live, position = nil, 0
 local R, C
 local state, skip, region = 1, 0, nil
 local spos, base = 0, 0
@@ -61,11 +65,25 @@ local function memorise(map, key, value, limit)
   if log[n] ~= value then log[n + 1], log[n + 2] = now, value end
 end
 
--- What happened in this call, per counter, and a few words for the Info column; `seen` and `found` count PDUs and
--- findings of the conversation in the first pass, and nothing of interest on a revisit.
+-- What happened in this frame: `tally` by counter, of which `counted` lists those that are not 0 in order, and a few
+-- words for the Info column.  `totals`, `seen` and `found` count for the conversation in the first pass, and nothing of
+-- interest on a revisit.
 local MAX_INFOS = 4
-local tally, infos, info_texts = {}, 0, {}
-local seen, found, facts = {}, {}, nil
+local tally, counted, counts, infos, info_texts = {}, {}, 0, 0, {}
+local totals, seen, found, facts = {}, {}, {}, nil
+
+-- The Info column that was put together last, for the live flow, and for which number of what.
+local told, told_number, told_counter = nil, 0, 0
+
+local function count(counter, n)
+  local before = tally[counter]
+  if before == 0 then
+    local i = counts
+    while i > 0 and counted[i] > counter do counted[i + 1], i = counted[i], i - 1 end
+    counted[i + 1], counts = counter, counts + 1
+  end
+  tally[counter], totals[counter] = before + n, totals[counter] + n
+end
 
 local function inform(s)
   infos = infos + 1

@@ -2,7 +2,7 @@
 -- are put together in a tab of their own, as Wireshark does for reassembled data.
 
 local T, joined, tree_root            -- the tvb of the segment; that of joined octets; the item of this segment
-local last_item, payload_field = nil, nil
+local last_item = nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
 
@@ -102,10 +102,6 @@ local function show_packed(t, field, q, n, method, alone, size, label)
   t:add(f.not_uncompressed, why):set_generated()
 end
 
-local function last_payload(field)
-  payload_field = field
-end
-
 -- Said whether somebody looks or not: expert information is also collected without a tree.
 function report(k, message)
   found[k] = (found[k] or 0) + 1
@@ -124,13 +120,13 @@ local function fault(k, q, message)
 end
 
 -- A payload of n octets begins at index q.  It cannot be longer than what is left of the region around it.
-local function pass_over(q, n, field)
+local function pass_over(q, n)
   if region and spos + q - 1 + n > region.stop then
     local left = region.stop - (spos + q - 1)
     report(FINDING.overrun, format(finding_text.overrun, dec(n), dec(left)))
     n = left
   end
-  skip, payload_field = n, field
+  skip = n
 end
 
 -- A region of n octets begins behind index q and the payload.

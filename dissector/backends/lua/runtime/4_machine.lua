@@ -4,7 +4,7 @@
 -- kept (`carry`, a list of pieces, so that a snapshot is a reference and a byte-wise stream costs no copies) and put
 -- before the next segment.  Everything else is read in place, through a window.
 
-local WINDOW = 4096
+local WINDOW, SMALL_WINDOW = 4096, 128  -- the small one behind a payload, where another may follow soon
 local LOST = 0
 local carry, need = nil, 0             -- { up, s, n }: pieces, the last first; octets needed from its first one on
 local stream                           -- the generated tables: states, bodies, scans, resync, page_runs, record_runs
@@ -180,12 +180,13 @@ local function consume(tvb, n, pos)
   local window = WINDOW
   while o < n do
     if skip > 0 then
-      local step = n - o
-      if step > skip then step = skip end
-      o, skip = o + step, skip - step
-      if skip > 0 then return end
+      o, skip = o + skip, 0
+      if not want then window = SMALL_WINDOW end
+      if o >= n then
+        skip = o - n
+        break
+      end
     end
-    if o >= n then break end
     local pages = stream.page_runs[state]
     if pages and not want and not region then
       o = pages(tvb, o, n)

@@ -2,45 +2,55 @@
 
 local this_dissector
 local short_name = proto_name:upper()
-local zero = { __index = function() return 0 end }
+local referenced = TreeItem.referenced
 for k = 1, #counter_names do tally[k] = 0 end
 
--- The Info column speaks of all pieces of a frame: what those before this one counted, if there were any.
-local earlier, several, fresh = {}, false, false
+-- The Info column speaks of all pieces of a frame.
+local fresh = false                    -- the pieces of this frame had nothing to say so far
 
-local function clear_call(again)
-  if again then
-    for k = 1, #tally do earlier[k] = (several and earlier[k] or 0) + tally[k] end
-  else
-    infos, shown = 0, 0
-  end
-  several = again
-  for k = 1, #tally do tally[k] = 0 end
-  last_item, joined = nil, nil
-  if want then region_items = {} end
+local function clear_frame()
+  for i = 1, counts do tally[counted[i]] = 0 end
+  counts, infos = 0, 0
 end
 
-local function counted()
+local function counted_words()
   local list, n = {}, 0
-  for k = 1, #tally do
-    local sum = several and earlier[k] + tally[k] or tally[k]
-    if sum > 0 and counter_labels[k] ~= "" then
+  for i = 1, counts do
+    local k = counted[i]
+    if counter_labels[k] ~= "" then
       n = n + 1
-      list[n] = dec(sum) .. " " .. counter_labels[k]
+      list[n] = dec(tally[k]) .. " " .. counter_labels[k]
     end
   end
-  return n > 0 and concat(list, ", ") or nil
+  return n > 0 and stream.tally() .. concat(list, ", ") or nil
 end
 
-local function info_column(tables)
-  local line = counted()
-  if line then line = tables.tally() .. line end
+local function info_column()
+  local line = counted_words()
   if infos > 0 then
     local said = concat(info_texts, "; ", 1, infos)
     if infos >= MAX_INFOS then said = said .. " …" end
     return line and said .. "; " .. line or said
   end
   return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
+end
+
+-- Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame serve again
+-- if its number was the same.
+local function show_columns(pinfo)
+  local columns = get_cols(pinfo)
+  columns.protocol = short_name
+  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
+    told = nil
+    columns.info = info_column()
+    return
+  end
+  local k = counted[1]
+  local n = tally[k]
+  if not told or n ~= told_number or k ~= told_counter or counter_labels[k] == "" then
+    told, told_number, told_counter = info_column(), n, k
+  end
+  columns.info = told
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -68,90 +78,57 @@ local function begin_tree(tvb, tree, flow)
   tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
 end
 
--- A segment inside a payload: nothing begins in it, nothing ends.
-local function inside_payload(tvb, pinfo, tree, flow, again)
-  if tree.visible or tree:referenced(this_dissector) then
-    begin_tree(tvb, tree, flow)
-    tree_root:add(f.payload, tvb())
-  end
-  if again then return end
-  fresh = true
-  local columns = get.cols(pinfo)
-  columns.protocol = short_name
-  columns.info = "payload"
+-- A segment inside a payload: nothing begins in it, nothing ends.  Its line in the packet list is left to TCP, as that of
+-- a segment in the middle of any reassembled PDU is; to write the columns costs as much as all else that is done here.
+local function inside_payload(tvb, tree, flow)
+  begin_tree(tvb, tree, flow)
+  tree_root:add(f.payload, tvb())
 end
 
--- Call i of a flow: for the first time, or again from its snapshot.  again: not the first piece of its frame.
-local function segment(tvb, pinfo, tree, flow, i, first, again)
-  local n, pos = captured(tvb), flow.pos
-  local conversation = flow.connection.conversation
-  want = tree.visible or tree:referenced(this_dissector)
-  clear_call(again and not fresh)
-  fresh = false
-  T, stream, tree_root = tvb, flow.tables, tree
-  if first then
-    flow.n = i
-    take_snapshot(flow, i)
-    load_live(flow)
-    seen, found, facts = conversation.seen, conversation.found, conversation.facts
-  else
-    pos = load_snapshot(flow, i)
-    seen, found = setmetatable({}, zero), {}
-  end
-  spos = pos
+-- A segment of n octets at hand, of *whole*, with the state as it is before it.
+local function segment(tvb, pinfo, tree, flow, n, whole)
+  T, tree_root, last_item = tvb, tree, nil
   if want then
+    shown, region_items = 0, {}
     begin_tree(tvb, tree, flow)
     if state == LOST then tree_root:add_proto_expert_info(experts[FINDING.lost], finding_text.lost) end
     if skip > 0 then tree_root:add(f.payload, T(0, skip < n and skip or n)) end
   end
-  consume(tvb, n, pos)
-  local whole = reported(tvb)
+  consume(tvb, n, position)
   if whole > n then
-    spos, last_item = pos + n, nil
+    spos, last_item = position + n, nil
     cut_off(whole - n)
   end
-  if first then
-    store_live(flow, whole > n and whole or n)
-    local totals = conversation.tally
-    for k = 1, #tally do totals[k] = totals[k] + tally[k] end
-  end
-  local columns = get.cols(pinfo)
-  columns.protocol = short_name
-  columns.info = info_column(flow.tables)
+  position = position + whole
+  show_columns(pinfo)
 end
 
-local function dissect_flow(tvb, pinfo, tree, flow, number)
-  local n = captured(tvb)
-  local i, first, again
-  if number * PIECES <= flow.last and get.visited(pinfo) then
-    i, again = call_of(flow, number)
-  else
-    local tick
-    tick, again = tick_of(flow, number)
-    if not tick then return n end
-    flow.last, now, first = tick, tick, true
-    if flow.skip < n or reported(tvb) > n then
-      i = flow.n + 1
-    else
-      flow.skip, flow.pos = flow.skip - n, flow.pos + n
-    end
-  end
-  local ok, message
+-- After a fault of ours the direction is lost, and the frame says so.
+local function failed(tvb, tree, flow, message)
+  tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
+  put_away()
+  flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
+end
+
+-- A piece of a frame that was seen before: from its snapshot, or a payload.
+local function dissect_again(tvb, pinfo, tree, flow, number)
+  local i, again = call_of(flow, number)
   if i then
-    ok, message = pcall(segment, tvb, pinfo, tree, flow, i, first, again)
+    if not again or fresh then clear_frame() end
+    fresh = false
+    load_snapshot(flow, i)
+    local ok, message = pcall(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
+    if not ok then failed(tvb, tree, flow, message) end
   else
-    ok, message = pcall(inside_payload, tvb, pinfo, tree, flow, again)
+    if want then inside_payload(tvb, tree, flow) end
+    if not again then fresh = true end
   end
-  if not ok then
-    tree:add(proto, tvb()):add_proto_expert_info(internal_error, "internal error: " .. tostring(message))
-    flow.state, flow.skip, flow.carry, flow.region = LOST, 0, nil, nil
-  end
-  return n
 end
 
 -- The channel that a connection's first octets belong to, and whether it is apart from the conversation at its
 -- destination; nil and true when more octets are needed.
 local function channel_of(s, pinfo, late)
+  put_away()
   local waits = false
   local conversation = endpoints[tostring(pinfo.dst) .. " " .. pinfo.dst_port]
   for i = 1, #channels do
@@ -210,33 +187,64 @@ local function is_tls(tvb)
   return kind >= 20 and kind <= 24 and major == 3 and minor <= 4 and high * 256 + low <= 18432
 end
 
-function proto.dissector(tvb, pinfo, tree)
-  if not get.number then learn_getters(pinfo) end
-  local number = get.number(pinfo)
-  local flow = flow_of(pinfo, number)
+-- A connection that no heuristic claimed: the user chose it.  Its flow, or nil and what the dissector returns.
+local function chosen(tvb, pinfo)
+  if get.visited(pinfo) or is_tls(tvb) then return nil, 0 end
+  handed_over()
+  local flow, waits = claim(tvb, pinfo)
+  if waits then return nil, captured(tvb) end
   if not flow then
-    if get.visited(pinfo) or is_tls(tvb) then return 0 end
-    by_port = true
-    local waits
-    flow, waits = claim(tvb, pinfo)
-    if not flow then
-      if waits then return captured(tvb) end
-      flow = new_connection(pinfo, channels[1])     -- chosen by the user, and not from its beginning
-      flow.state = LOST
-    end
+    flow = new_connection(pinfo, channels[1])     -- not from its beginning
+    flow.state = LOST
   end
-  return dissect_flow(tvb, pinfo, tree, flow, number)
+  return flow
 end
 
+local function dissect(tvb, pinfo, tree)
+  if not get_number then learn_getters(pinfo) end
+  local number = get_number(pinfo)
+  local flow, refusal = alone[get_src_port(pinfo) * 65536 + get_dst_port(pinfo)] or flow_of(pinfo, number), nil
+  if not flow then
+    flow, refusal = chosen(tvb, pinfo)
+    if not flow then return refusal end
+  end
+  want = referenced(tree, this_dissector)
+  local tick, again = number * PIECES, false
+  if flow.last >= tick then
+    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
+    again = true
+  end
+  if live ~= flow then take_up(flow) end
+  if again then
+    tick = tick_of(flow, tick)
+    if not tick then return end
+  end
+  flow.last = tick
+  local n, whole = captured(tvb), reported(tvb)
+  if skip >= n and whole == n then
+    skip, position = skip - n, position + n
+    if want then inside_payload(tvb, tree, flow) end
+    if not again then fresh = true end
+    return
+  end
+  now = tick
+  if not again or fresh then clear_frame() end
+  fresh = false
+  take_snapshot(flow)
+  local ok, message = pcall(segment, tvb, pinfo, tree, flow, n, whole)
+  if not ok then failed(tvb, tree, flow, message) end
+end
+
+proto.dissector = dissect
 proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
   if is_tls(tvb) then return false end
-  if not get.number then learn_getters(pinfo) end
+  if not get_number then learn_getters(pinfo) end
   local flow = claim(tvb, pinfo)
   if not flow then return false end
   pinfo.conversation = proto
-  dissect_flow(tvb, pinfo, tree, flow, get.number(pinfo))
+  dissect(tvb, pinfo, tree)
   return true
 end
 
@@ -245,9 +253,9 @@ end
 -- other protocols, which is why flows are told apart by addresses from then on.  Nor does it tell where a connection
 -- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
 local function tls_heuristic(tvb, pinfo, tree)
-  if not get.number then learn_getters(pinfo) end
-  by_port = true
-  local number = get.number(pinfo)
+  if not get_number then learn_getters(pinfo) end
+  handed_over()
+  local number = get_number(pinfo)
   local flow = flow_of(pinfo, number)
   if not get.visited(pinfo) then
     if not flow then
@@ -259,7 +267,7 @@ local function tls_heuristic(tvb, pinfo, tree)
     end
   end
   if not flow then return false end
-  dissect_flow(tvb, pinfo, tree, flow, number)
+  dissect(tvb, pinfo, tree)
   return true
 end
 
@@ -284,6 +292,7 @@ function proto.prefs_changed()
 end
 
 local function print_summary()
+  put_away()
   for _, c in ipairs(conversations) do
     print(format("%s, %s %d", proto.description, whole_name, c.number))
     for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end

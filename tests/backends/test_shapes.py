@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The patterns of ``runtime/1_shapes.lua`` match what the conditions that they stand for hold for."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from importlib import resources
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+VERSIONS = ("lua51", "lua52", "lua53", "lua54")
+PRELUDE = "local format, concat, floor = string.format, table.concat, math.floor\n"
+RETURN = "return { equal = when_equal, below = when_below, rest = when_rest }"
+OFFSET = 1
+
+octets = st.binary(min_size=8, max_size=8)
+limits = st.one_of(st.integers(0, 1 << 53), st.integers(0, 53).map(lambda n: 1 << n), st.just(1 << 64))
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def conditions(request: pytest.FixtureRequest) -> Any:
+    """The three functions, in one version of Lua."""
+    runtime = importlib.import_module(f"lupa.{request.param}").LuaRuntime()
+    text = resources.files("dissector.backends.lua").joinpath("runtime", "1_shapes.lua").read_text(encoding="utf-8")
+    return runtime.execute(PRELUDE + text + RETURN)
+
+
+def holds(pattern: str, data: bytes) -> bool:
+    return re.match(pattern.encode() + b".", b"x" + data, re.DOTALL) is not None
+
+
+class TestAgreesWithArithmetic:
+    @settings(max_examples=200, deadline=None)
+    @given(octets, limits)
+    @example(bytes(8), 0)
+    @example(bytes(7) + b"\x01", 1)
+    @example(b"\0\0\0\x02\0\0\0\0", 2 << 32)
+    def test_below(self, conditions: Any, data: bytes, limit: int) -> None:
+        """An integer of eight octets matches exactly if it is less than the limit."""
+        expected = int.from_bytes(data) < limit
+
+        assert expected == holds(conditions.below(OFFSET, 8, float(limit)), data)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(min_size=1, max_size=4), st.integers(0, 31), st.integers(0, 1 << 16))
+    @example(b"\0\0\x10\x22", 12, 0x22)
+    @example(b"\0\0\x11\x22", 12, 0x22)
+    @example(b"\x22", 12, 0x122)
+    def test_rest(self, conditions: Any, data: bytes, power: int, rest: int) -> None:
+        """An integer matches exactly if its division by a power of two leaves the rest."""
+        pattern = conditions.rest(OFFSET, len(data), 1 << power, rest)
+
+        assert (int.from_bytes(data) % (1 << power) == rest) == (bool(pattern) and holds(pattern, data))
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.binary(min_size=1, max_size=4), st.integers(0, 1 << 32))
+    @example(b"\xff", 0x1FF)
+    @example(b"\x01\x00", 256)
+    def test_equal(self, conditions: Any, data: bytes, value: int) -> None:
+        """An integer matches exactly if it is the value."""
+        assert (int.from_bytes(data) == value) == holds(conditions.equal(OFFSET, len(data), value), data)
+
+    @pytest.mark.parametrize("divisor", [0, 3, 4095, -4096])
+    def test_no_pattern(self, conditions: Any, divisor: int) -> None:
+        """What is no power of two is left to the loop that divides."""
+        assert conditions.rest(OFFSET, 4, divisor, 0) is False
