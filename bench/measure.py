@@ -18,14 +18,15 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from bench import callgrind, real, rivals, single
-from bench.inputs import MEGABYTE
-from bench.plan import Inputs, Missing, Plan, alone, median, peak, spread
-from bench.runs import Loads, Spread, Usage, ratio, read, rounds
+from bench.inputs import MEGABYTE, Made
+from bench.plan import Inputs, Missing, Plan, alone, dissector, median, peak, spread
+from bench.runs import Loads, Spread, Usage, once, ratio, read, rounds
 from dissector.errors import DissectorError
 from dissector.tshark import Sandbox, Tshark, find_tshark
 from dissector.tshark.find import dotted
@@ -182,20 +183,25 @@ def decoder(plan: Plan, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
 
 
 def summary(plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
-    """``dissector summary`` over a capture, a whole process, its start included."""
+    """``dissector summary`` over a capture, a whole process, and over a small one, whose time is that of the start."""
     for kind, segment in product([k for k in SUMMARY_KINDS if k in plan.kinds], plan.segments):
+        small, few = inputs.capture(kind, segment, SMALL)
         with inputs.borrowed(kind, segment, plan.size) as (path, made):
             inputs.say(f"dissector summary, {kind}, segments of {segment}")
-            found = alone(plan, "summary", "--json", path)
+            commands = {name: dissector("summary", "--json", each) for name, each in (("", path), ("start", small))}
+            both = rounds({name: partial(once, command) for name, command in commands.items()}, plan.count)
+        found, more = both[""], Made(made.octets - few.octets, made.records - few.records, 0)
+        seconds = [max(a.cpu - b.cpu, 1e-3) for a, b in zip(found, both["start"], strict=True)]
         yield {
             "kind": kind,
             "segment": segment,
             "seconds": spread([u.cpu for u in found]),
+            "start": spread([u.cpu for u in both["start"]]),
             "wall": spread([u.wall for u in found]),
             "megabytes/s": made.octets / MEGABYTE / median(found),
             "records/s": made.records / median(found),
-            "gigabytes/s": spread([made.octets / 1e9 / u.cpu for u in found]),
-            "million records/s": spread([made.records / 1e6 / u.cpu for u in found]),
+            "gigabytes/s": spread([more.octets / 1e9 / each for each in seconds]),
+            "million records/s": spread([more.records / 1e6 / each for each in seconds]),
             "peak": spread([u.peak for u in found]),
         }
 

@@ -75,7 +75,9 @@ def decoder_row(row: Mapping[str, Any]) -> Sequence[str]:
 
 def summary_row(row: Mapping[str, Any]) -> Sequence[str]:
     """One capture through ``dissector summary``."""
-    return (*decoder_row(row), megabytes(row["peak"]["median"]))
+    beyond = row["million records/s"] if row["kind"] == "zero" else row["gigabytes/s"]
+    unit = "million/s" if row["kind"] == "zero" else "GB/s"
+    return (*decoder_row(row), interval(row["start"]), f"{interval(beyond)} {unit}", megabytes(row["peak"]["median"]))
 
 
 def generate_row(row: Mapping[str, Any]) -> Sequence[str]:
@@ -157,7 +159,11 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str], Callable[[Mapping[str, Any]], S
         count_row,
     ),
     "decoder": ("decoder alone", SPEED, decoder_row),
-    "summary": ("dissector summary, whole process", (*SPEED, "peak memory"), summary_row),
+    "summary": (
+        "dissector summary, whole process",
+        (*SPEED, "start, seconds", "beyond the start", "peak memory"),
+        summary_row,
+    ),
     "nbd": (
         "tshark, first pass: pages, and as many NBD writes",
         ("segment", "plugin / NBD", "plugin / another plugin", "plugin, seconds", "NBD, seconds"),
