@@ -55,6 +55,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         count=rounds,
         rows=options.rows or ROWS,
         kinds=options.kind or KINDS,
+        counted=options.kind or Plan.counted,
         segments=options.segment or SEGMENTS,
         plugin=options.plugin,
         against=options.against,

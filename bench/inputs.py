@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Synthetic captures of a migration, made on the spot: ``python -m bench.inputs KIND SEGMENT SIZE_MB FILE``.
+"""Synthetic captures of a migration, made on the spot: ``python -m bench.inputs KIND SEGMENT SIZE_MB FILE [FOLDER]``.
 
 A stream is a beginning (file header, configuration, START with one RAM block) and then PART sections of RAM, as many
 as the size asks for.  Every octet of it comes from the project's own Scapy layers, so nothing of the protocol is
@@ -78,8 +78,18 @@ def beginning() -> bytes:
     return b"".join(bytes(part) for part in parts)
 
 
-def part_section(kind: str) -> bytes:
-    """One PART section of RAM: its first record names the block, the others continue it."""
+def part_section(kind: str, folder: Path | None = None) -> bytes:
+    """One PART section of RAM; it takes seconds to build, so it is kept in *folder* for the next capture."""
+    if folder is None:
+        return build_section(kind)
+    kept = folder / f"{kind}.section"
+    if not kept.exists():
+        kept.write_bytes(build_section(kind))
+    return kept.read_bytes()
+
+
+def build_section(kind: str) -> bytes:
+    """Its first record names the block, the others continue it."""
     import dissector.protocols.qemu_migration as qemu  # noqa: PLC0415  see the head of this file
     from dissector.protocols.qemu_migration.constants import DEFAULT_PAGE_SIZE  # noqa: PLC0415
 
@@ -110,11 +120,11 @@ def ending() -> bytes:
     return bytes(qemu.Eof()) + bytes(qemu.VmDescription(json=b'{"page_size":4096,"devices":[]}'))
 
 
-def stream(kind: str, octets: int) -> Iterator[bytes]:
+def stream(kind: str, octets: int, folder: Path | None = None) -> Iterator[bytes]:
     """The stream in pieces, of at least that many octets: always whole sections, and at least one."""
     head = b"" if kind == "nbd" else beginning()
     yield head
-    part = writes() if kind == "nbd" else part_section(kind)
+    part = writes() if kind == "nbd" else part_section(kind, folder)
     for _ in range(max(1, -((len(head) - octets) // len(part)))):
         yield part
 
@@ -199,13 +209,13 @@ class Wire:
         return sent
 
 
-def make(kind: str, segment: int, octets: int, path: Path) -> Made:
+def make(kind: str, segment: int, octets: int, path: Path, folder: Path | None = None) -> Made:
     """Write a capture, or with segments of 0 the stream itself."""
     sections = 0
 
     def counted() -> Iterator[bytes]:
         nonlocal sections
-        for sections, piece in enumerate(stream(kind, octets)):  # noqa: B007  the count is what is wanted
+        for sections, piece in enumerate(stream(kind, octets, folder)):  # noqa: B007  the count is what is wanted
             yield piece
 
     with path.open("wb", buffering=1 << 20) as out:
@@ -220,8 +230,8 @@ def make(kind: str, segment: int, octets: int, path: Path) -> Made:
 
 def main() -> None:
     """Make one capture and print what it holds."""
-    kind, segment, size, path = sys.argv[1:]
-    made = make(kind, int(segment), int(float(size) * MEGABYTE), Path(path))
+    kind, segment, size, path, *folder = sys.argv[1:]
+    made = make(kind, int(segment), int(float(size) * MEGABYTE), Path(path), Path(folder[0]) if folder else None)
     print(made.octets, made.records, made.segments)
 
 

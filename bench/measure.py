@@ -153,7 +153,7 @@ def instructions(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str,
     """Instructions per segment; see callgrind.py."""
     if shutil.which("valgrind") is None:
         raise Missing("valgrind is not installed")
-    for slope in callgrind.slopes(loads, inputs.capture, plan.kinds, plan.segments):
+    for slope in callgrind.slopes(loads, inputs.capture, plan.counted, plan.segments):
         inputs.say(f"callgrind, {slope.kind}, segments of {slope.segment}: done")
         per = slope.instructions
         yield {

@@ -33,6 +33,8 @@ class Plan:
     count: int = 5
     rows: Sequence[str] = ROWS
     kinds: Sequence[str] = KINDS
+    counted: Sequence[str] = ("pages", "zero")
+    """The kinds whose instructions are counted, which takes minutes each."""
     segments: Sequence[int] = SEGMENTS
     plugin: Path = PLUGIN
     against: Path | None = None
@@ -52,7 +54,7 @@ class Inputs:
         path = self.folder / f"{kind}-{segment}-{size:g}.{'pcap' if segment else 'stream'}"
         if path not in self.made:
             self.say(f"making {path.name}")
-            numbers = read("bench.inputs", kind, segment, size, path).split()
+            numbers = read("bench.inputs", kind, segment, size, path, self.folder).split()
             path.chmod(0o644)
             self.made[path] = Made(*(int(n) for n in numbers))
         return path, self.made[path]

@@ -119,7 +119,8 @@ def frame_row(row: Mapping[str, Any]) -> Sequence[str]:
 
 def analyze_row(row: Mapping[str, Any]) -> Sequence[str]:
     """Two readers of one stream."""
-    return (row["kind"], interval(row["script/summary"]), *(interval(row["seconds"][w]) for w in ("summary", "script")))
+    seconds = (row["seconds"][each] for each in ("summary", "script", "summary start", "script start"))
+    return (row["kind"], *(interval(each) for each in (row["script/summary"], row["whole"], *seconds)))
 
 
 def growth_row(row: Mapping[str, Any]) -> Sequence[str]:
@@ -186,7 +187,7 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str], Callable[[Mapping[str, Any]], S
     ),
     "analyze": (
         "A stream in a file: QEMU's scripts/analyze-migration.py and dissector summary",
-        ("stream", "script / summary", "summary, seconds", "script, seconds"),
+        ("stream", "script / summary", "with the start", "summary, seconds", "script", "summary's start", "script's"),
         analyze_row,
     ),
     "growth": (

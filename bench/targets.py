@@ -110,9 +110,9 @@ def more() -> Iterator[Target]:
             f"-T fields, segments of {segment:,}: three of ours / three of TCP's",
             *(MOST, 2.0, value("fields", "fields/tcp", segment=segment), counted),
         )
-    for kind in ("pages", "zero"):
+    for kind in ("pages", "zero", "mix"):
         timed = value("analyze", "script/summary", kind=kind)
-        label = f"{words(kind)}: analyze-migration.py / dissector summary"
+        label = f"{words(kind)}: analyze-migration.py / dissector summary, beyond the start"
         yield Target(f"script/summary {kind}", label, LEAST, 10, timed, nothing)
     for kind in ("pages", "zero"):
         timed = value("summary", "peak", factor=1 / MEGABYTE, kind=kind, segment=LARGE)

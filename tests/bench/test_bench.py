@@ -45,8 +45,8 @@ class TestLoad:
         for name in ("plugin/tcp", "plugin/noop", "noop/tcp"):
             spread = row[name]
             assert 0 < spread["min"] <= spread["median"] <= spread["max"]
-        assert row["octets"] >= 1e6
-        assert row["records"] > 100_000
+        assert row["octets"] >= 0.2e6
+        assert row["records"] > 20_000
 
     def test_a_plugin_that_takes_nothing_is_refused(self, tmp_path: Path) -> None:
         """Nothing would be faster."""
@@ -86,7 +86,7 @@ class TestInputs:
         told = json.loads(run_module("dissector", "summary", "--json", str(path)))
 
         assert (path.stat().st_size, 0) == (octets, segments)
-        assert records == told["ram"]["zero_pages"]
+        assert records == told["ram.duplicate"]
 
     @pytest.mark.parametrize("kind", ["pages", "zero", "mix"])
     def test_the_decoder_counts_what_was_made(self, tmp_path: Path, kind: str) -> None:
