@@ -28,6 +28,9 @@ TCPS = ("tcp.seq", "tcp.len", "tcp.ack")
 ASKED = {way: ("-T", "fields", *(word for name in names for word in ("-e", name)))
          for way, names in (("plugin", OURS), ("tcp", TCPS))}  # fmt: skip
 SMALL = 1.0
+FIELDS_SHARE = 0.25
+"""The share of the size that was asked for: trees take three times as long as a first pass."""
+
 WAYS = ("summary", "script")
 ANALYZED = {"pages": 1.0, "zero": 0.2, "mix": 1.0}
 """The share of the size that was asked for: the script takes a minute for a gigabyte of zero pages."""
@@ -66,7 +69,7 @@ def check_nbd(loads: Loads, inputs: Inputs, segment: int) -> None:
 def fields(loads: Loads, plan: Plan, inputs: Inputs) -> Part:
     """``-T fields`` with three of our fields, and with three of TCP's."""
     for segment in plan.segments:
-        with inputs.borrowed("pages", segment, plan.size) as (path, _):
+        with inputs.borrowed("pages", segment, plan.size * FIELDS_SHARE) as (path, _):
             inputs.say(f"tshark -T fields, segments of {segment}")
             found = rounds({way: loads.way(way, path, *words) for way, words in ASKED.items()}, plan.count)
         yield {

@@ -16,6 +16,7 @@ import math
 import random
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from bench.inputs import SEGMENTS
@@ -33,6 +34,9 @@ QUESTIONS = 100
 SMALL = 1.0
 STEPS = (0.1, 1.0, 4.0)
 """The three sizes, by the size that was asked for."""
+
+FEW, MANY, SETTLED = 3, 20, 200.0
+"""Rounds for a very large capture, for a small one, and the megabytes up to which one is small."""
 
 
 def frame(tshark: Tshark, plan: Plan, inputs: Inputs) -> dict[str, Any]:
@@ -65,20 +69,25 @@ def growth(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]
     sizes = [plan.size * step for step in STEPS]
     small, made = inputs.capture("pages", segment, SMALL)
     points: dict[str, list[tuple[float, float]]] = {"plugin": [], "summary": []}
-    start = measured(loads, plan, small)
+    start = least(loads, small, MANY)
     for size in sizes:
         with inputs.borrowed("pages", segment, size) as (path, big):
             inputs.say(f"growth, {size:g} MB")
-            for name, seconds in measured(loads, plan, path).items():
+            for name, seconds in least(loads, path, many(size)).items():
                 points[name].append((big.octets - made.octets, max(seconds - start[name], 1e-3)))
     for name, each in points.items():
         yield {"work": name, "megabytes": sizes, "seconds": [s for _, s in each], "exponent": exponent(each)}
 
 
-def measured(loads: Loads, plan: Plan, path: Any) -> dict[str, float]:
+def many(size: float) -> int:
+    """How many rounds for a capture of that many megabytes: what is short needs more of them, and can have them."""
+    return max(FEW, min(MANY, round(MANY * SETTLED / size)))
+
+
+def least(loads: Loads, path: Path, count: int) -> dict[str, float]:
     """The least seconds of processor time in each way."""
     command = dissector("summary", "--json", path)
-    found = rounds({"plugin": loads.way("plugin", path), "summary": lambda: once(command)}, min(plan.count, 3))
+    found = rounds({"plugin": loads.way("plugin", path), "summary": lambda: once(command)}, count)
     return {name: min(u.cpu for u in used) for name, used in found.items()}
 
 
