@@ -52,8 +52,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
         Path(name).chmod(0o755)
         inputs = Inputs(Path(name), say)
         loads = Loads(tshark, box, plan.plugin, plan.against)
-        if {"instructions", "load", "nbd", "fields"} & set(plan.rows):
-            check(loads, plan, inputs)
+        check(loads, plan, inputs)
         for part, measured in parts(plan, loads, inputs):
             try:
                 found = measured()
@@ -102,8 +101,10 @@ def about(tshark: Tshark, plan: Plan) -> dict[str, Any]:
 
 
 def check(loads: Loads, plan: Plan, inputs: Inputs) -> None:
-    """Every segment is taken by the plugin, and Lua has nothing to complain of."""
-    for kind, segment in product(plan.kinds, plan.segments):
+    """Every segment that a row needs is taken by the plugin, and Lua has nothing to complain of."""
+    loaded = {"load": plan.kinds, "instructions": plan.counted, "nbd": ["pages"], "fields": ["pages"]}
+    needed = {kind for row, kinds in loaded.items() if row in plan.rows for kind in kinds}
+    for kind, segment in product(sorted(needed), plan.segments):
         path, made = inputs.capture(kind, segment, SMALL)
         errors = loads.tshark.lua_errors(path, plan.plugin)
         if errors:
