@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import callgrind, table
+from bench import history, markdown, table
 from bench.inputs import KINDS, SEGMENTS
-from bench.measure import PARTS, PLUGIN, Plan, run
+from bench.measure import run
+from bench.plan import PLUGIN, ROWS, Plan
 from dissector.errors import DissectorError
 
 QUICK_SIZE, QUICK_ROUNDS = 100.0, 3
@@ -23,13 +24,20 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--quick", action="store_true", help=f"{QUICK_SIZE:g} MB and {QUICK_ROUNDS} rounds")
     p.add_argument("--size", type=float, metavar="MB", help=f"megabytes of each capture (default {Plan.size:g})")
     p.add_argument("--rounds", type=int, metavar="N", help=f"rounds that count (default {Plan.count})")
-    p.add_argument("--only", choices=PARTS, action="append", help="this part only; may be repeated")
+    p.add_argument(
+        "--rows", choices=ROWS, nargs="+", action="extend", metavar="ROW", help=f"these only, of {', '.join(ROWS)}"
+    )
     p.add_argument("--kind", choices=KINDS, action="append", help="this kind of stream only; may be repeated")
     p.add_argument("--segment", type=int, choices=SEGMENTS, action="append", help="this size of segments only")
-    p.add_argument("--callgrind", action="store_true", help="count instructions, too (needs valgrind; minutes)")
     p.add_argument("--plugin", type=Path, default=PLUGIN, metavar="FILE", help="measure this plugin")
+    p.add_argument("--against", type=Path, metavar="FILE", help="another plugin, side by side with ours in row nbd")
+    p.add_argument("--analyze-migration", type=Path, metavar="FILE", help="QEMU's scripts/analyze-migration.py")
     p.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured, - for stdout")
-    p.add_argument("--history", action="store_true", help="print the line for bench/history.csv instead of the table")
+    p.add_argument("--from", type=Path, metavar="FILE", dest="stored", help="measure nothing, show what --json wrote")
+    p.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="put the tables between this file's markers, - for stdout"
+    )
+    p.add_argument("--history", action="store_true", help="add this release's line to bench/history.csv")
     return p
 
 
@@ -39,16 +47,19 @@ def plan_of(options: argparse.Namespace) -> Plan:
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else Plan.count)
     if size <= 0 or rounds <= 0:
         raise DissectorError("bench", "--size and --rounds must be more than 0")
-    if options.callgrind:
-        callgrind.find_valgrind()
+    for path in (options.against, options.analyze_migration):
+        if path is not None and not path.is_file():
+            raise DissectorError(str(path), "no such file")
     return Plan(
         size=size,
         count=rounds,
-        parts=options.only or PARTS,
+        rows=options.rows or ROWS,
         kinds=options.kind or KINDS,
+        counted=options.kind or Plan.counted,
         segments=options.segment or SEGMENTS,
-        callgrind=options.callgrind,
         plugin=options.plugin,
+        against=options.against,
+        analyze=options.analyze_migration,
     )
 
 
@@ -61,20 +72,35 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code is 2 when it could not be done."""
     options = parser().parse_args(words)
     try:
-        result = run(plan_of(options), say)
+        result = stored(options.stored) if options.stored else run(plan_of(options), say)
+        told = "\n".join(table.lines(result)) + "\n"
+        for path, text in ((options.json, json.dumps(result, indent=2) + "\n"), (options.markdown, None)):
+            if path is None:
+                continue
+            if str(path) == "-":
+                told = text or markdown.text(result)
+            elif text is None:
+                markdown.rewrite(path, result)
+            else:
+                path.write_text(text, encoding="utf-8")
+        if options.history:
+            history.add(result)
     except DissectorError as error:
         print(error, file=sys.stderr)
         return 2
-    text = json.dumps(result, indent=2) + "\n"
-    if options.json and str(options.json) != "-":
-        options.json.write_text(text, encoding="utf-8")
-    if options.json and str(options.json) == "-":
-        print(text, end="")
-    elif options.history:
-        print(table.history(result), end="")
-    else:
-        print("\n".join(table.lines(result)))
+    print(told, end="")
     return 0
+
+
+def stored(path: Path) -> dict[str, object]:
+    """What an earlier run wrote with ``--json``."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DissectorError(str(path), f"cannot be read as what --json writes: {error}") from error
+    if not isinstance(found, dict):
+        raise DissectorError(str(path), "is not what --json writes")
+    return found
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ tshark is run under ``valgrind --tool=callgrind`` over a short and a long captur
 the two counts, by the difference in segments, is what one segment costs: program start, plugin load and tables that
 grow with nothing cancel out.  "A segment" is one that carries payload, with its share of the acknowledgements.
 
-Zero pages are counted by record: what the plugin takes above the no-op, which is called for the same segments.
+Zero pages are counted by record: what the plugin takes above the no-op, which is called for the same segments.  Pages
+are counted in the other ways, too, that pages are timed in: NBD on as many writes, and ``-T fields``.
 
 A run takes fifty times as long as without valgrind, so the captures are small; the count of a run repeats to a few
 parts in a hundred thousand (hash tables are seeded at random), and the slope to a few parts in a thousand.
@@ -18,13 +19,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 from bench.inputs import Made
+from bench.rivals import ASKED
 from bench.runs import WAYS, Loads
 from dissector.errors import DissectorError
 
@@ -33,6 +35,10 @@ SIZES = {1448: (3, 15), 32 * 1024: (12, 60)}
 
 ZERO_SIZES = {1448: (3, 9), 32 * 1024: (3, 9)}
 """The same for zero pages, of which a megabyte holds a hundred thousand."""
+
+
+FIELDS, FIELDS_TCP, NBD = "fields", "fields-tcp", "nbd"
+"""Ways beside those of WAYS, for pages only: see rivals.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,14 @@ class Slope:
     def per_record(self) -> float:
         """What the plugin takes for a record, above the no-op."""
         return (self.instructions["plugin"] - self.instructions["noop"]) / self.records
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """One way by another, for all that were counted."""
+        pairs = {"plugin/tcp": ("plugin", "tcp"), "plugin/noop": ("plugin", "noop"), "plugin/nbd": ("plugin", NBD),
+                 "fields/tcp": (FIELDS, FIELDS_TCP)}  # fmt: skip
+        found = self.instructions
+        return {name: found[a] / found[b] for name, (a, b) in pairs.items() if b in found}
 
 
 def find_valgrind() -> str:
@@ -72,22 +86,42 @@ def count(loads: Loads, command: list[str]) -> int:
     return int(found[1])
 
 
-def slopes(
-    loads: Loads,
-    make: Callable[[str, int, float], tuple[Path, Made]],
-    kinds: Sequence[str],
-    segments: Sequence[int],
-) -> Iterator[Slope]:
+Make = Callable[[str, int, float], tuple[Path, Made]]
+
+
+def commands(loads: Loads, make: Make, kind: str, segment: int, size: float) -> dict[str, list[str]]:
+    """Everything that is to be counted for one capture, and for pages also for the same pages as NBD writes."""
+    path, _ = make(kind, segment, size)
+    found = {way: loads.command(way, path) for way in WAYS}
+    if kind == "pages":
+        found[NBD] = loads.command("nbd", make("nbd", segment, size)[0])
+        found[FIELDS] = loads.command("plugin", path, *ASKED["plugin"])
+        found[FIELDS_TCP] = loads.command("tcp", path, *ASKED["tcp"])
+    return found
+
+
+def slopes(loads: Loads, make: Make, kinds: Sequence[str], segments: Sequence[int]) -> Iterator[Slope]:
     """All figures; *make* gives a capture of kind, segment size and megabytes, and what it holds.
 
     Two at a time: other work on the machine changes nothing in a count.
     """
     for kind, segment in product(kinds, segments):
         sizes = (ZERO_SIZES if kind == "zero" else SIZES)[segment]
-        short, long = (make(kind, segment, size) for size in sizes)
-        runs = [(way, capture) for way in WAYS for capture in (short, long)]
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            counts = list(pool.map(lambda run: count(loads, loads.command(run[0], run[1][0])), runs))
-        more = long[1].segments - short[1].segments
-        instructions = {way: (counts[2 * i + 1] - counts[2 * i]) / more for i, way in enumerate(WAYS)}
-        yield Slope(kind, segment, instructions, (long[1].records - short[1].records) / more)
+        short, long = (commands(loads, make, kind, segment, size) for size in sizes)
+        counts = counted(loads, [each[way] for way in short for each in (short, long)])
+        few, many = (make(kind, segment, size)[1] for size in sizes)
+        more = many.segments - few.segments
+        instructions = {way: (counts[2 * i + 1] - counts[2 * i]) / more for i, way in enumerate(short)}
+        yield Slope(kind, segment, instructions, (many.records - few.records) / more)
+
+
+def counted(loads: Loads, runs: Sequence[list[str]]) -> list[int]:
+    """Instructions of several runs."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return list(pool.map(lambda run: count(loads, run), runs))
+
+
+def beyond(loads: Loads, runs: Mapping[str, list[str]], empty: Mapping[str, list[str]]) -> dict[str, int]:
+    """Instructions of each run beyond the same way's over a capture without a packet."""
+    counts = counted(loads, [each[way] for way in runs for each in (empty, runs)])
+    return {way: counts[2 * i + 1] - counts[2 * i] for i, way in enumerate(runs)}

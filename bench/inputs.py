@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Synthetic captures of a migration, made on the spot: ``python -m bench.inputs KIND SEGMENT SIZE_MB FILE``.
+"""Synthetic captures of a migration, made on the spot: ``python -m bench.inputs KIND SEGMENT SIZE_MB FILE [FOLDER]``.
 
 A stream is a beginning (file header, configuration, START with one RAM block) and then PART sections of RAM, as many
 as the size asks for.  Every octet of it comes from the project's own Scapy layers, so nothing of the protocol is
@@ -12,6 +12,11 @@ Three kinds of PART section, because they cost a reader different things:
 * ``pages``: whole pages.  Few headers, many octets: what is measured is how payload is passed over.
 * ``zero``: zero pages, nine octets each.  As many headers as the wire can hold.
 * ``mix``: seven zero pages in ten, in no order: a guest that is half idle, and the end of every fast path.
+
+A fourth, ``nbd``, is no migration: as many pages as NBD writes, for Wireshark's own dissector of that protocol.  That
+one loses its place where a segment ends in a request's head (4.0 does), and a dissector that is lost is fast, so a
+segment ends before such a head, as it does where head and data are sent one after the other.
+In segments of 0 the stream is no capture but a file, with an end, as ``migrate file:`` leaves it.
 
 Two segment sizes: 1,448 octets is what a wire with an MTU of 1,500 carries, 32 KiB what a capture taken on the sending
 host shows, where the network card cuts segments later.  Every second segment is acknowledged; sequence numbers, lengths
@@ -40,9 +45,10 @@ PORT = 4444
 """The destination port; noop.lua is registered on it."""
 
 BLOCK, BLOCK_LENGTH, SECTION_ID = b"pc.ram", 8 << 30, 2
-RECORDS = {"pages": 1024, "zero": 8192, "mix": 2048}
+RECORDS = {"pages": 1024, "zero": 8192, "mix": 2048, "nbd": 1024}
 """Records of a PART section: enough that its head, name and end do not show in a mean."""
 
+NBD_HEAD, NBD_LENGTH = 28, 4096
 ZERO_SHARE = 0.7
 
 
@@ -72,8 +78,18 @@ def beginning() -> bytes:
     return b"".join(bytes(part) for part in parts)
 
 
-def part_section(kind: str) -> bytes:
-    """One PART section of RAM: its first record names the block, the others continue it."""
+def part_section(kind: str, folder: Path | None = None) -> bytes:
+    """One PART section of RAM; it takes seconds to build, so it is kept in *folder* for the next capture."""
+    if folder is None:
+        return build_section(kind)
+    kept = folder / f"{kind}.section"
+    if not kept.exists():
+        kept.write_bytes(build_section(kind))
+    return kept.read_bytes()
+
+
+def build_section(kind: str) -> bytes:
+    """Its first record names the block, the others continue it."""
     import dissector.protocols.qemu_migration as qemu  # noqa: PLC0415  see the head of this file
     from dissector.protocols.qemu_migration.constants import DEFAULT_PAGE_SIZE  # noqa: PLC0415
 
@@ -89,11 +105,26 @@ def part_section(kind: str) -> bytes:
     return b"".join(out)
 
 
-def stream(kind: str, octets: int) -> Iterator[bytes]:
+def writes() -> bytes:
+    """As many NBD requests that write 4 KiB as a PART section has pages; protocol: NBD's doc/proto.md."""
+    chance = random.Random("nbd")
+    contents = [chance.randbytes(NBD_LENGTH) for _ in range(64)]
+    each = (struct.pack(">IHHQQI", 0x25609513, 0, 1, i, i * NBD_LENGTH, NBD_LENGTH) for i in range(RECORDS["nbd"]))
+    return b"".join(head + contents[i % len(contents)] for i, head in enumerate(each))
+
+
+def ending() -> bytes:
+    """EOF and a description of no devices, without which scripts/analyze-migration.py reads nothing."""
+    import dissector.protocols.qemu_migration as qemu  # noqa: PLC0415  see the head of this file
+
+    return bytes(qemu.Eof()) + bytes(qemu.VmDescription(json=b'{"page_size":4096,"devices":[]}'))
+
+
+def stream(kind: str, octets: int, folder: Path | None = None) -> Iterator[bytes]:
     """The stream in pieces, of at least that many octets: always whole sections, and at least one."""
-    head = beginning()
+    head = b"" if kind == "nbd" else beginning()
     yield head
-    part = part_section(kind)
+    part = writes() if kind == "nbd" else part_section(kind, folder)
     for _ in range(max(1, -((len(head) - octets) // len(part)))):
         yield part
 
@@ -146,6 +177,21 @@ class Wire:
         self.packet(1, self.SYN | self.ACK)
         self.packet(0, self.ACK)
 
+    def send_writes(self, pieces: Iterator[bytes], segment: int) -> int:
+        """NBD writes in segments of at most that size, no head in two of them; gives their number."""
+        sent = 0
+        for piece in pieces:
+            octets, at = memoryview(piece), 0
+            while at < len(octets):
+                end = min(at + segment, len(octets))
+                inside = end % (NBD_HEAD + NBD_LENGTH)
+                end -= inside if inside < NBD_HEAD else 0
+                self.packet(0, self.PUSH | self.ACK, octets[at:end])
+                at, sent = end, sent + 1
+                if sent % 2 == 0:
+                    self.packet(1, self.ACK)
+        return sent
+
     def send(self, pieces: Iterator[bytes], segment: int) -> int:
         """All of *pieces* in segments of that size; gives their number."""
         sent, rest = 0, b""
@@ -163,27 +209,29 @@ class Wire:
         return sent
 
 
-def make(kind: str, segment: int, octets: int, path: Path) -> Made:
-    """Write a capture."""
+def make(kind: str, segment: int, octets: int, path: Path, folder: Path | None = None) -> Made:
+    """Write a capture, or with segments of 0 the stream itself."""
     sections = 0
 
     def counted() -> Iterator[bytes]:
         nonlocal sections
-        for sections, piece in enumerate(stream(kind, octets)):  # noqa: B007  the count is what is wanted
+        for sections, piece in enumerate(stream(kind, octets, folder)):  # noqa: B007  the count is what is wanted
             yield piece
 
     with path.open("wb", buffering=1 << 20) as out:
+        if not segment:
+            return Made(sum(out.write(piece) for piece in (*counted(), ending())), sections * RECORDS[kind], 0)
         wire = Wire(out)
         start = wire.next[0] + 1
         wire.connect()
-        segments = wire.send(counted(), segment)
+        segments = (wire.send_writes if kind == "nbd" else wire.send)(counted(), segment)
     return Made(wire.next[0] - start, sections * RECORDS[kind], segments)
 
 
 def main() -> None:
     """Make one capture and print what it holds."""
-    kind, segment, size, path = sys.argv[1:]
-    made = make(kind, int(segment), int(float(size) * MEGABYTE), Path(path))
+    kind, segment, size, path, *folder = sys.argv[1:]
+    made = make(kind, int(segment), int(float(size) * MEGABYTE), Path(path), Path(folder[0]) if folder else None)
     print(made.octets, made.records, made.segments)
 
 

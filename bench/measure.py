@@ -15,18 +15,18 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
-import sys
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench import callgrind
-from bench.inputs import KINDS, MEGABYTE, SEGMENTS, Made
-from bench.runs import ROOT, Loads, Spread, Usage, once, ratio, read, rounds
+from bench import callgrind, real, rivals, single
+from bench.inputs import MEGABYTE, Made
+from bench.plan import Inputs, Missing, Plan, alone, dissector, median, peak, spread
+from bench.runs import Loads, Spread, Usage, once, ratio, read, rounds
 from dissector.errors import DissectorError
 from dissector.tshark import Sandbox, Tshark, find_tshark
 from dissector.tshark.find import dotted
@@ -34,52 +34,11 @@ from dissector.tshark.find import dotted
 SMALL = 1.0
 """Megabytes of the captures that are looked at, not timed."""
 
-PARTS = ("load", "decoder", "summary", "generate")
+LESS = {"pages": 1.0, "zero": 0.2, "mix": 0.2}
+"""The share of the size that was asked for, by kind, where captures are loaded."""
+
 SUMMARY_KINDS = ("pages", "zero")
-PLUGIN = ROOT / "lua_out" / "qemu_migration.lua"
 PREFIX = "qmig"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was asked for."""
-
-    size: float = 1000.0
-    count: int = 5
-    parts: Sequence[str] = PARTS
-    kinds: Sequence[str] = KINDS
-    segments: Sequence[int] = SEGMENTS
-    callgrind: bool = False
-    plugin: Path = PLUGIN
-
-
-@dataclass
-class Inputs:
-    """Captures in a folder that is gone afterwards; each is made once, and dropped when it is no longer of use."""
-
-    folder: Path
-    say: Callable[[str], None]
-    made: dict[Path, Made] = field(default_factory=dict)
-
-    def capture(self, kind: str, segment: int, size: float) -> tuple[Path, Made]:
-        """A capture of that kind, segment size and megabytes."""
-        path = self.folder / f"{kind}-{segment}-{size:g}.pcap"
-        if path not in self.made:
-            self.say(f"making {path.name}")
-            numbers = read("bench.inputs", kind, segment, size, path).split()
-            path.chmod(0o644)
-            self.made[path] = Made(*(int(n) for n in numbers))
-        return path, self.made[path]
-
-    @contextmanager
-    def borrowed(self, kind: str, segment: int, size: float) -> Iterator[tuple[Path, Made]]:
-        """A capture that is removed at the end: six of a gigabyte need not lie there together."""
-        path, made = self.capture(kind, segment, size)
-        try:
-            yield path, made
-        finally:
-            path.unlink()
-            del self.made[path]
 
 
 def run(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
@@ -92,20 +51,36 @@ def run(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name, Sandbox() as box:
         Path(name).chmod(0o755)
         inputs = Inputs(Path(name), say)
-        if "load" in plan.parts or plan.callgrind:
-            loads = Loads(tshark, box, plan.plugin)
-            check(loads, plan, inputs)
-        if "load" in plan.parts:
-            result["load"] = list(load(loads, plan, inputs))
-        if plan.callgrind:
-            result["instructions"] = list(instructions(loads, plan, inputs))
-        if "decoder" in plan.parts:
-            result["decoder"] = list(decoder(plan, say))
-        if "summary" in plan.parts:
-            result["summary"] = list(summary(plan, inputs))
-        if "generate" in plan.parts:
-            result["generate"] = generate(plan, Path(name), say)
+        loads = Loads(tshark, box, plan.plugin, plan.against)
+        check(loads, plan, inputs)
+        for part, measured in parts(plan, loads, inputs):
+            try:
+                found = measured()
+            except Missing as missing:
+                result["skipped"][part] = str(missing)
+            else:
+                result[part] = found if isinstance(found, dict) else list(found)
     return result
+
+
+def parts(plan: Plan, loads: Loads, inputs: Inputs) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The parts that were asked for, in the order in which they are measured."""
+    each: dict[str, Callable[[], Any]] = {
+        "instructions": lambda: instructions(loads, plan, inputs),
+        "load": lambda: load(loads, plan, inputs),
+        "nbd": lambda: rivals.rivals(loads, plan, inputs),
+        "fields": lambda: rivals.fields(loads, plan, inputs),
+        "real": lambda: real.largest(loads, plan, inputs),
+        "frame": lambda: single.frame(loads.tshark, plan, inputs),
+        "decoder": lambda: decoder(plan, inputs.say),
+        "summary": lambda: summary(plan, inputs),
+        "analyze": lambda: rivals.analyze(plan, inputs),
+        "generate": lambda: generate(plan, inputs),
+        "growth": lambda: single.growth(loads, plan, inputs),
+    }
+    for part, measured in each.items():
+        if part in plan.rows:
+            yield part, measured
 
 
 def about(tshark: Tshark, plan: Plan) -> dict[str, Any]:
@@ -121,12 +96,15 @@ def about(tshark: Tshark, plan: Plan) -> dict[str, Any]:
         "python": platform.python_version(),
         "megabytes": plan.size,
         "rounds": plan.count,
+        "skipped": {},
     }
 
 
 def check(loads: Loads, plan: Plan, inputs: Inputs) -> None:
-    """Every segment is taken by the plugin, and Lua has nothing to complain of."""
-    for kind, segment in product(plan.kinds, plan.segments):
+    """Every segment that a row needs is taken by the plugin, and Lua has nothing to complain of."""
+    loaded = {"load": plan.kinds, "instructions": plan.counted, "nbd": ["pages"], "fields": ["pages"]}
+    needed = {kind for row, kinds in loaded.items() if row in plan.rows for kind in kinds}
+    for kind, segment in product(sorted(needed), plan.segments):
         path, made = inputs.capture(kind, segment, SMALL)
         errors = loads.tshark.lua_errors(path, plan.plugin)
         if errors:
@@ -137,14 +115,15 @@ def check(loads: Loads, plan: Plan, inputs: Inputs) -> None:
 
 
 def load(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
-    """tshark over each capture: TCP only, no-op, plugin."""
+    """tshark over each capture: TCP only, no-op, plugin; smaller ones of the kinds that no promise is made for."""
     for kind, segment in product(plan.kinds, plan.segments):
+        size = plan.size * LESS[kind]
         small, _ = inputs.capture(kind, segment, SMALL)
         at_rest = {way: one().peak for way, one in loads.ways(small).items()}
-        with inputs.borrowed(kind, segment, plan.size) as (path, made):
+        with inputs.borrowed(kind, segment, size) as (path, made):
             inputs.say(f"tshark, {kind}, segments of {segment}")
             found = rounds(loads.ways(path), plan.count)
-        beyond = {w: max(0, peak(found[w]) - peak(found["tcp"]) - at_rest[w] + at_rest["tcp"]) for w in found}
+        per_gb = {way: beyond(found, at_rest, way, made.octets / 1e9) for way in ("plugin", "noop")}
         yield {
             "kind": kind,
             "segment": segment,
@@ -159,15 +138,23 @@ def load(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
             "memory": {
                 "peak": {way: peak(used) for way, used in found.items()},
                 "start": at_rest["plugin"] - at_rest["tcp"],
-                "beyond_tcp_per_gb": beyond["plugin"] / made.octets * 1e9,
-                "noop_beyond_tcp_per_gb": beyond["noop"] / made.octets * 1e9,
+                "beyond_tcp_per_gb": per_gb["plugin"],
+                "noop_beyond_tcp_per_gb": per_gb["noop"],
             },
         }
 
 
+def beyond(found: Mapping[str, list[Usage]], at_rest: Mapping[str, int], way: str, gb: float) -> Mapping[str, float]:
+    """Octets of memory beyond TCP only for each GB, less what the plugin takes before it has seen anything."""
+    start = at_rest[way] - at_rest["tcp"]
+    return spread([max(0, a.peak - b.peak - start) / gb for a, b in zip(found[way], found["tcp"], strict=True)])
+
+
 def instructions(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
     """Instructions per segment; see callgrind.py."""
-    for slope in callgrind.slopes(loads, inputs.capture, plan.kinds, plan.segments):
+    if shutil.which("valgrind") is None:
+        raise Missing("valgrind is not installed")
+    for slope in callgrind.slopes(loads, inputs.capture, plan.counted, plan.segments):
         inputs.say(f"callgrind, {slope.kind}, segments of {slope.segment}: done")
         per = slope.instructions
         yield {
@@ -175,8 +162,7 @@ def instructions(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str,
             "segment": slope.segment,
             "records": slope.records,
             "per_segment": per,
-            "plugin/tcp": per["plugin"] / per["tcp"],
-            "plugin/noop": per["plugin"] / per["noop"],
+            **slope.ratios,
             "per_record": slope.per_record,
         }
 
@@ -198,45 +184,31 @@ def decoder(plan: Plan, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
 
 
 def summary(plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
-    """``dissector summary`` over a capture, a whole process, its start included."""
+    """``dissector summary`` over a capture, a whole process, and over a small one, whose time is that of the start."""
     for kind, segment in product([k for k in SUMMARY_KINDS if k in plan.kinds], plan.segments):
+        small, few = inputs.capture(kind, segment, SMALL)
         with inputs.borrowed(kind, segment, plan.size) as (path, made):
             inputs.say(f"dissector summary, {kind}, segments of {segment}")
-            found = alone(plan, "summary", "--json", path)
+            commands = {name: dissector("summary", "--json", each) for name, each in (("", path), ("start", small))}
+            both = rounds({name: partial(once, command) for name, command in commands.items()}, plan.count)
+        found, more = both[""], Made(made.octets - few.octets, made.records - few.records, 0)
+        seconds = [max(a.cpu - b.cpu, 1e-3) for a, b in zip(found, both["start"], strict=True)]
         yield {
             "kind": kind,
             "segment": segment,
             "seconds": spread([u.cpu for u in found]),
+            "start": spread([u.cpu for u in both["start"]]),
             "wall": spread([u.wall for u in found]),
             "megabytes/s": made.octets / MEGABYTE / median(found),
             "records/s": made.records / median(found),
-            "peak": peak(found),
+            "gigabytes/s": spread([more.octets / 1e9 / each for each in seconds]),
+            "million records/s": spread([more.records / 1e6 / each for each in seconds]),
+            "peak": spread([u.peak for u in found]),
         }
 
 
-def generate(plan: Plan, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def generate(plan: Plan, inputs: Inputs) -> dict[str, Any]:
     """``dissector generate`` from a cold start."""
-    say("dissector generate")
-    found = alone(plan, "generate", "-o", folder / "generated.lua")
+    inputs.say("dissector generate")
+    found = alone(plan, "generate", "-o", inputs.folder / "generated.lua")
     return {"seconds": spread([u.cpu for u in found]), "wall": spread([u.wall for u in found]), "peak": peak(found)}
-
-
-def alone(plan: Plan, *words: object) -> list[Usage]:
-    """The command ``dissector`` by itself, after a run that is not counted."""
-    command = [sys.executable, "-m", "dissector", *(str(word) for word in words)]
-    return rounds({"": lambda: once(command)}, plan.count)[""]
-
-
-def spread(values: Sequence[float]) -> Mapping[str, float]:
-    """Smallest, middle and greatest, as JSON wants them."""
-    return dataclasses.asdict(Spread.of(values))
-
-
-def median(found: Sequence[Usage]) -> float:
-    """The middle processor time."""
-    return Spread.of([u.cpu for u in found]).median
-
-
-def peak(found: Sequence[Usage]) -> int:
-    """The middle of the peaks: one run's allocator may be unlucky."""
-    return int(Spread.of([u.peak for u in found]).median)

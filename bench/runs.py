@@ -45,7 +45,7 @@ DEFAULT_PREFS = {"tcp.reassemble_out_of_order": False}
 """The project's own runs change this one; a person who opens a capture has Wireshark's default."""
 
 WAYS = ("tcp", "noop", "plugin")
-"""What a load can be: TCP only, the no-op, the plugin."""
+"""What every load is measured in: TCP only, the no-op, the plugin."""
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -120,26 +120,35 @@ def read(module: str, *words: object) -> str:
 
 
 class Loads:
-    """tshark over a capture in three ways: plain TCP, a no-op in Lua, the plugin."""
+    """tshark over a capture in several ways: plain TCP, a no-op in Lua, the plugin, NBD, perhaps another plugin."""
 
-    def __init__(self, tshark: Tshark, box: Sandbox, plugin: Path) -> None:
+    def __init__(self, tshark: Tshark, box: Sandbox, plugin: Path, against: Path | None = None) -> None:
         self.tshark, self.box = tshark, box
         scripts = {"noop": box.readable(NOOP), "plugin": box.readable(plugin)}
+        if against is not None:
+            scripts["against"] = box.readable(against)
         for script in scripts.values():
             prove(tshark, box, script)
         common = arguments({"prefs": DEFAULT_PREFS})
         self.options = {name: [*common, "-X", f"lua_script:{path}"] for name, path in scripts.items()}
         self.options["tcp"] = [*common, "-d", f"tcp.port=={PORT},data"]
+        self.options["nbd"] = common  # which is found by its first octets, in no time that could be measured
 
-    def command(self, way: str, capture: Path) -> list[str]:
+    def command(self, way: str, capture: Path, *more: str) -> list[str]:
         """The command line."""
-        return [self.tshark.path, *self.options[way], "-r", str(capture)]
+        return [self.tshark.path, *self.options[way], "-r", str(capture), *more]
 
-    def ways(self, capture: Path) -> dict[str, Callable[[], Usage]]:
-        """The three, ready to be run."""
+    def way(self, way: str, capture: Path, *more: str) -> Callable[[], Usage]:
+        """One of them, ready to be run."""
+        command = self.command(way, capture, *more)
+        return lambda: once(command, self.box.start)
 
-        def one(way: str) -> Callable[[], Usage]:
-            command = self.command(way, capture)
-            return lambda: once(command, self.box.start)
+    def ways(self, capture: Path, port: int = PORT) -> dict[str, Callable[[], Usage]]:
+        """The three that every load is measured in."""
+        return {way: self.way(way, capture, *decode_as(way, port)) for way in WAYS}
 
-        return {way: one(way) for way in WAYS}
+
+def decode_as(way: str, port: int) -> list[str]:
+    """What makes tshark give a port to the same dissector that PORT is given to in this way."""
+    to = {"tcp": "data", "noop": "noop"}.get(way)
+    return ["-d", f"tcp.port=={port},{to}"] if to and port != PORT else []

@@ -1,50 +1,62 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A result as a table for eyes, and as one line of history.csv.
+"""A result as tables for eyes.
 
 ``1.31 [1.28-1.40]`` is the median of the rounds with the smallest and the greatest.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.inputs import KINDS, MEGABYTE, SEGMENTS
-
-HISTORY = (
-    "release", "tshark", "lua", "python", "megabytes", "rounds",
-    *(f"{figure} {kind} {segment}" for figure in ("plugin/noop", "plugin/tcp", "MB per GB")
-      for kind in KINDS for segment in SEGMENTS),
-    *(f"instructions {figure} pages {segment}" for figure in ("plugin/noop", "plugin/tcp") for segment in SEGMENTS),
-    *(f"instructions per record zero {segment}" for segment in SEGMENTS),
-)  # fmt: skip
-"""The columns of history.csv: ratios and counts only, so that lines from two machines can be compared."""
+from bench.inputs import MEGABYTE
+from bench.targets import TARGETS, Target
 
 
 def lines(result: Mapping[str, Any]) -> Iterator[str]:
-    """The whole table."""
-    versions = ", ".join(f"{name} {result[name]}" for name in ("tshark", "lua", "python"))
-    yield f"layershark {result['release']}: {versions}; {result['megabytes']:g} MB, {result['rounds']} rounds"
+    """All tables, for a terminal."""
+    yield about(result)
     for title, head, rows in sections(result):
         yield ""
         yield title
         yield from columns([head, *rows])
 
 
+def about(result: Mapping[str, Any]) -> str:
+    """What was measured, how much of it, and what could not be."""
+    versions = ", ".join(f"{name} {result[name]}" for name in ("tshark", "lua", "python"))
+    text = f"layershark {result['release']}: {versions}; {result['megabytes']:g} MB, {result['rounds']} rounds"
+    return text + "".join(f"; {part} left out: {why}" for part, why in result.get("skipped", {}).items())
+
+
 def sections(result: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], list[Sequence[str]]]]:
-    """Title, head and rows of each part that was measured."""
+    """Title, head and rows: first what is promised, then each part that was measured."""
+    for portable, title in ((True, "Promised, on any machine"), (False, "Promised, on the machine that was measured")):
+        rows = [promise_row(target, result) for target in TARGETS if target.portable == portable]
+        if any(row[2:4] != ("", "") for row in rows):
+            yield title, ("row", "promise", "by instructions", "by time", "kept"), rows
     for part, (title, head, row_of) in SECTIONS.items():
         if part in result:
             found = result[part]
             yield title, head, [row_of(row) for row in (found if isinstance(found, list) else [found])]
 
 
+def promise_row(target: Target, result: Mapping[str, Any]) -> Sequence[str]:
+    """A promise and its figures."""
+    count, spread, kept = target.firm(result), target.timed(result), target.met(result)
+    return (
+        target.label,
+        f"{target.sign} {target.limit:g}{target.unit}",
+        "" if count is None else f"{count:.3g}{target.unit}",
+        "" if spread is None else f"{interval(spread)}{target.unit}",
+        {True: "yes", False: "no", None: "not measured"}[kept],
+    )
+
+
 def load_row(row: Mapping[str, Any]) -> Sequence[str]:
     """One capture through tshark."""
     ratios = (interval(row[name]) for name in ("plugin/tcp", "plugin/noop", "noop/tcp"))
-    memory = megabytes(row["memory"]["beyond_tcp_per_gb"])
+    memory = megabytes(row["memory"]["beyond_tcp_per_gb"]["median"])
     return (row["kind"], f"{row['segment']:,}", *ratios, memory, f"{row['megabytes/s']:,.0f}")
 
 
@@ -63,12 +75,58 @@ def decoder_row(row: Mapping[str, Any]) -> Sequence[str]:
 
 def summary_row(row: Mapping[str, Any]) -> Sequence[str]:
     """One capture through ``dissector summary``."""
-    return (*decoder_row(row), megabytes(row["peak"]))
+    beyond = row["million records/s"] if row["kind"] == "zero" else row["gigabytes/s"]
+    unit = "million/s" if row["kind"] == "zero" else "GB/s"
+    return (*decoder_row(row), interval(row["start"]), f"{interval(beyond)} {unit}", megabytes(row["peak"]["median"]))
 
 
 def generate_row(row: Mapping[str, Any]) -> Sequence[str]:
     """``dissector generate``."""
-    return (interval(row["seconds"]), megabytes(row["peak"]))
+    return ("generate", interval(row["seconds"]), interval(row["wall"]), megabytes(row["peak"]))
+
+
+def nbd_row(row: Mapping[str, Any]) -> Sequence[str]:
+    """Pages through the plugin, and as many NBD writes through Wireshark's NBD."""
+    others = (interval(row[name]) if name in row else "" for name in ("plugin/nbd", "plugin/against"))
+    return (f"{row['segment']:,}", *others, *(interval(row["seconds"][way]) for way in ("plugin", "nbd")))
+
+
+def fields_row(row: Mapping[str, Any]) -> Sequence[str]:
+    """``-T fields``."""
+    return (
+        f"{row['segment']:,}",
+        interval(row["fields/tcp"]),
+        *(interval(row["seconds"][w]) for w in ("plugin", "tcp")),
+    )
+
+
+def real_row(row: Mapping[str, Any]) -> Sequence[str]:
+    """A recording."""
+    counts = row.get("instructions", {})
+    ratios = ("plugin/tcp", "plugin/noop")
+    return (
+        row["capture"],
+        megabytes(row["octets"]),
+        *(f"{counts[name]:.3f}" if name in counts else "" for name in ratios),
+        *(interval(row[name]) for name in ratios),
+    )
+
+
+def frame_row(row: Mapping[str, Any]) -> Sequence[str]:
+    """One frame's tree."""
+    return (f"{row['octets']:,}", f"{row['pages']:.1f}", interval(row["milliseconds"]))
+
+
+def analyze_row(row: Mapping[str, Any]) -> Sequence[str]:
+    """Two readers of one stream."""
+    seconds = (row["seconds"][each] for each in ("summary", "script", "summary start", "script start"))
+    return (row["kind"], *(interval(each) for each in (row["script/summary"], row["whole"], *seconds)))
+
+
+def growth_row(row: Mapping[str, Any]) -> Sequence[str]:
+    """How one of them grows."""
+    sizes, seconds = (" / ".join(f"{v:,.3g}" for v in row[name]) for name in ("megabytes", "seconds"))
+    return (row["work"], sizes, seconds, f"{row['exponent']:.3f}")
 
 
 def interval(spread: Mapping[str, float]) -> str:
@@ -102,30 +160,45 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str], Callable[[Mapping[str, Any]], S
         count_row,
     ),
     "decoder": ("decoder alone", SPEED, decoder_row),
-    "summary": ("dissector summary, whole process", (*SPEED, "peak memory"), summary_row),
-    "generate": ("dissector generate, cold start", ("seconds", "peak memory"), generate_row),
+    "summary": (
+        "dissector summary, whole process",
+        (*SPEED, "start, seconds", "beyond the start", "peak memory"),
+        summary_row,
+    ),
+    "nbd": (
+        "tshark, first pass: pages, and as many NBD writes",
+        ("segment", "plugin / NBD", "plugin / another plugin", "plugin, seconds", "NBD, seconds"),
+        nbd_row,
+    ),
+    "fields": (
+        "tshark -T fields: three of ours, and three of TCP's",
+        ("segment", "ours / TCP's", "ours, seconds", "TCP's, seconds"),
+        fields_row,
+    ),
+    "real": (
+        "The largest recording: instructions beyond an empty capture, times with the start in them",
+        ("capture", "size", "/ TCP only", "/ no-op", "time / TCP only", "time / no-op"),
+        real_row,
+    ),
+    "frame": (
+        "sharkd: the whole tree of one frame, anywhere in the capture",
+        ("octets", "pages", "milliseconds"),
+        frame_row,
+    ),
+    "analyze": (
+        "A stream in a file: QEMU's scripts/analyze-migration.py and dissector summary",
+        ("stream", "script / summary", "with the start", "summary, seconds", "script", "summary's start", "script's"),
+        analyze_row,
+    ),
+    "growth": (
+        "How processor time grows, beyond that of a very small capture",
+        ("work", "megabytes", "seconds", "exponent"),
+        growth_row,
+    ),
+    "generate": (
+        "dissector generate, cold start",
+        ("command", "processor seconds", "wall seconds", "peak memory"),
+        generate_row,
+    ),
 }
 """Part of the result -> title, head of the table, how a row is made."""
-
-
-def history(result: Mapping[str, Any]) -> str:
-    """A line for history.csv; what was not measured is empty."""
-    values: dict[str, object] = {name: result[name] for name in HISTORY[:6]}
-    for row in result.get("load", ()):
-        shape = f"{row['kind']} {row['segment']}"
-        values[f"plugin/noop {shape}"] = f"{row['plugin/noop']['median']:.2f}"
-        values[f"plugin/tcp {shape}"] = f"{row['plugin/tcp']['median']:.2f}"
-        values[f"MB per GB {shape}"] = f"{row['memory']['beyond_tcp_per_gb'] / MEGABYTE:.0f}"
-    for row in result.get("instructions", ()):
-        shape = f"{row['kind']} {row['segment']}"
-        values[f"instructions plugin/noop {shape}"] = f"{row['plugin/noop']:.3f}"
-        values[f"instructions plugin/tcp {shape}"] = f"{row['plugin/tcp']:.3f}"
-        values[f"instructions per record {shape}"] = f"{row['per_record']:.0f}"
-    return written([[values.get(name, "") for name in HISTORY]])
-
-
-def written(rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()

@@ -33,6 +33,14 @@ FEW = 64
 """Octets that are copied to those carried when these alone did not do; twice as many each time."""
 
 
+def whole(data: Data) -> bytes:
+    """These octets as bytes; without copying where they are all of a bytes object."""
+    if isinstance(data, memoryview):
+        held = data.obj
+        return held if isinstance(held, bytes) and data.c_contiguous and len(held) == data.nbytes else bytes(data)
+    return bytes(data)  # which gives bytes as they are
+
+
 class Machine(Reader):
     """A stream being decoded.
 
@@ -84,7 +92,7 @@ class Machine(Reader):
             self.skip -= n
             self.pos += n
             return events
-        b = data if isinstance(data, bytes) else bytes(data)
+        b = whole(data)
         at = extra = 0
         while self.carry:
             # The first time no more than is needed: what follows is read where it is, not copied.

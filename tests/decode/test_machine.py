@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissector.decode import Event, Machine, Malformed, PduSeen, Registers
+from dissector.decode.machine import whole
 from dissector.errors import DissectorError
 from tests.decode import toy
 from tests.decode.reference import told
@@ -369,3 +370,27 @@ class TestDecisions:
 
         m.feed(b"\x08")
         assert "item" == m.state
+
+
+class TestWhole:
+    def test_a_view_of_all_octets_is_not_copied(self) -> None:
+        """A file's blocks come as views, a mebibyte each."""
+        octets = bytes(range(100))
+
+        assert whole(memoryview(octets)) is octets
+        assert whole(octets) is octets
+
+    @pytest.mark.parametrize("cut", [slice(1, None), slice(None, -1), slice(None, None, -1), slice(0, 0)])
+    def test_any_other_view_is_what_it_shows(self, cut: slice) -> None:
+        """A part, or the same octets in another order."""
+        octets = bytes(range(100))
+
+        assert octets[cut] == whole(memoryview(octets)[cut])
+
+    def test_what_can_change_is_copied(self) -> None:
+        """The reader may keep what it was given."""
+        octets = bytearray(b"abc")
+        kept = whole(memoryview(octets)), whole(octets)
+        octets[0] = 0
+
+        assert (b"abc", b"abc") == kept

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a person waits for, and how the wait grows: one frame's tree, and captures of three sizes.
+
+A frame's tree is asked of sharkd, which is Wireshark without a window: frames at random places of a capture, each with
+45 segments' worth of pages as offloading shows them.  The time is from the question to the answer's last octet, so the
+text of the tree as JSON is in it.
+
+How the cost grows is one number, the exponent: 1 is twice the time for twice the octets, 2 four times.  It is the slope
+of a line through the logarithms of three sizes and of the processor time beyond that of a very small capture; the
+smallest time of several rounds stands for each, since what disturbs a run only ever adds.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.inputs import SEGMENTS
+from bench.plan import Inputs, Missing, Plan, dissector, spread
+from bench.runs import Loads, once, rounds
+from dissector.errors import TsharkError
+from dissector.tshark import Sharkd, Tshark
+from dissector.tshark.sharkd import JSON_RPC_SINCE
+
+OFFLOADED = 45 * 1448
+FRAME_SIZE = 100.0
+"""Megabytes of the capture that frames are asked of."""
+
+QUESTIONS = 100
+SMALL = 1.0
+STEPS = (0.1, 1.0, 4.0)
+"""The three sizes, by the size that was asked for."""
+
+FEW, MANY, SETTLED = 3, 20, 200.0
+"""Rounds for a very large capture, for a small one, and the megabytes up to which one is small."""
+
+
+def frame(tshark: Tshark, plan: Plan, inputs: Inputs) -> dict[str, Any]:
+    """Milliseconds for one frame's tree."""
+    with inputs.borrowed("pages", OFFLOADED, min(plan.size, FRAME_SIZE)) as (path, made):
+        inputs.say("sharkd, one frame at a time")
+        try:
+            with Sharkd(path, plan.plugin, tshark=tshark) as sharkd:
+                numbers = [n for n in range(4, sharkd.count()) if (n - 3) % 3]
+                took = list(asked(sharkd, tshark, random.Random(1).choices(numbers, k=QUESTIONS)))
+        except TsharkError as error:
+            if error.where == "sharkd" and error.what in ("not found", "not installed"):
+                raise Missing("sharkd is not installed") from error
+            raise
+    return {"octets": OFFLOADED, "pages": made.records / made.segments, "milliseconds": spread(took)}
+
+
+def asked(sharkd: Sharkd, tshark: Tshark, numbers: list[int]) -> Iterator[float]:
+    """Milliseconds of wall time for each of these frames."""
+    wanted: object = True if tshark.version >= JSON_RPC_SINCE else "yes"
+    for number in numbers:
+        began = time.perf_counter()
+        sharkd.ask("frame", frame=number, proto=wanted)
+        yield (time.perf_counter() - began) * 1e3
+
+
+def growth(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
+    """The exponent of the plugin and of ``dissector summary``, for pages in large segments."""
+    segment = max(SEGMENTS)
+    sizes = [plan.size * step for step in STEPS]
+    small, made = inputs.capture("pages", segment, SMALL)
+    points: dict[str, list[tuple[float, float]]] = {"plugin": [], "summary": []}
+    start = least(loads, small, MANY)
+    for size in sizes:
+        with inputs.borrowed("pages", segment, size) as (path, big):
+            inputs.say(f"growth, {size:g} MB")
+            for name, seconds in least(loads, path, many(size)).items():
+                points[name].append((big.octets - made.octets, max(seconds - start[name], 1e-3)))
+    for name, each in points.items():
+        yield {"work": name, "megabytes": sizes, "seconds": [s for _, s in each], "exponent": exponent(each)}
+
+
+def many(size: float) -> int:
+    """How many rounds for a capture of that many megabytes: what is short needs more of them, and can have them."""
+    return max(FEW, min(MANY, round(MANY * SETTLED / size)))
+
+
+def least(loads: Loads, path: Path, count: int) -> dict[str, float]:
+    """The least seconds of processor time in each way."""
+    command = dissector("summary", "--json", path)
+    found = rounds({"plugin": loads.way("plugin", path), "summary": lambda: once(command)}, count)
+    return {name: min(u.cpu for u in used) for name, used in found.items()}
+
+
+def exponent(points: list[tuple[float, float]]) -> float:
+    """The slope of the line of least squares through the logarithms."""
+    xs, ys = ([math.log(point[i]) for point in points] for i in (0, 1))
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    below = sum((each - x) ** 2 for each in xs)
+    return sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / below if below else 1.0
