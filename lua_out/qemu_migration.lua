@@ -499,7 +499,7 @@ local FINDING = { gap = 130, lost = 131, resync = 132, truncated = 133, short_re
 local finding_text = { gap = "%s octets are missing from the capture", lost = "stream position lost, searching for a place to go on", resync = "stream position found again", truncated = "stream ends inside %s", short_region = "%s octets are left, too few for what begins here", overrun = "%s octets announced, but only %s are left around it", depth = "nested deeper than %s levels", map_full = "more than %s different keys, no more are remembered", too_long = "%s octets announced, nobody waits for more than %s" }
 
 local shared_registers, channels, is_over
-local pref = { max_items = 0, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, mapped_ram = 0, block_page_sizes = 0, colo = 0, dialect = 0, release = 0 }
+local pref = { max_items = 0, role = 1, page_size = 0, footers = 0, configuration = 0, ignore_shared = 0, mapped_ram = 0, block_page_sizes = 0, colo = 0, dialect = 0, release = 0 }
 proto.prefs.page_size = Pref.enum("Target page size", 0, "Used until the stream tells: the configuration does for variable targets (Arm), POSTCOPY_ADVISE for all.", { { 1, "automatic, else 4096", 0 }, { 2, "1024", 1024 }, { 3, "2048", 2048 }, { 4, "4096", 4096 }, { 5, "8192", 8192 }, { 6, "16384", 16384 }, { 7, "32768", 32768 }, { 8, "65536", 65536 } }, false)
 proto.prefs.footers = Pref.enum("Section footers", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the first RAM section.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
 proto.prefs.configuration = Pref.enum("Configuration section", 0, "On since 2.4 but for machine types up to 2.3; automatic looks behind the file header.", { { 1, "automatic", 0 }, { 2, "on", 1 }, { 3, "off", 2 } }, false)
@@ -510,6 +510,7 @@ proto.prefs.colo = Pref.enum("COLO", 0, "Whether checkpoints follow the migratio
 proto.prefs.dialect = Pref.enum("Dialect", 0, "The numbers of commands: those of a release, or of the postcopy series before 2.5; automatic looks at the first command.", { { 1, "automatic", 0 }, { 2, "release", 1 }, { 3, "v5, the postcopy series before it was merged", 2 }, { 4, "v6, or v7, of that series", 3 }, { 5, "v4, of that series", 4 } }, false)
 proto.prefs.release = Pref.enum("QEMU release", 0, "Decides whether a package of more than 16 MiB is an error (up to 2.11) or worth a note.", { { 1, "automatic", 0 }, { 2, "2.12 and newer", 1 }, { 3, "2.5 to 2.11", 2 } }, false)
 proto.prefs.max_items = Pref.uint("Most PDUs shown in a segment", 0, "0 shows all; a filter sees only what is shown")
+proto.prefs.role = Pref.enum("Connections that do not tell", 1, "What a connection to these ports, or of Decode As, is taken for when its beginning is missing or says nothing", { { 1, "main channel", 1 }, { 2, "recovery", 2 }, { 3, "multifd", 3 }, { 4, "postcopy-preempt", 4 }, { 5, "CPR state", 5 } }, false)
 proto.prefs.ports = Pref.string("TCP and TLS ports", "", "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without")
 
 local pdu_names = { "FileHeader", "Configuration", "ConfigurationTargetPageBits", "ConfigurationCapabilities", "ConfigurationUuid", "ConfigurationCapability", "SectionPart", "SectionFull", "SectionStart", "SectionEnd", "Eof", "MigCmdPing", "MigCmdOpenReturnPath", "MigCmdPostcopyListen", "MigCmdSwitchoverStart", "MigCmdPostcopyResume", "MigCmdEnableColo", "MigCmdPostcopyRun", "MigCmdPostcopyAdvise", "MigCmdPostcopyAdviseBitmaps", "MigCmdPostcopyRamDiscard", "MigCmdRecvBitmap", "MigCmdPackaged", "MigCommand", "PremergePing", "DeviceState", "BareDeviceState", "SectionFooter", "VmDescription", "ColoVmstateSize", "ColoMessage", "RamDiscardRange", "RamZero", "RamPage", "RamEos", "RamXbzrle", "RamCompressed", "RamMemSize", "RamMultifdFlush", "RamHook", "RamBlockWithAddress", "RamBlockWithPageSize", "RamBlock", "XbzrleRun", "PremergeOpenReturnPath", "PremergePostcopyListen", "PremergePostcopyRun", "PremergeCommand", "PremergePackaged", "PremergePostcopyAdvise", "PremergePostcopyEnd", "PremergeRamDiscardMasks", "PremergeRamDiscard", "PremergeDiscardMask", "PremergeDiscardRange", "MappedRamHeader", "MappedRamBitmap", "MappedRamHole", "MappedRamPages", "DirtyBitmapMoreFlags", "DirtyBitmapExtraFlags", "DirtyBitmapStart", "DirtyBitmapComplete", "DirtyBitmapBits", "DirtyBitmapEos", "DirtyBitmapChunk", "BlkZeroBlock", "BlkDeviceBlock", "BlkProgress", "BlkEos", "SkeysKeys", "SkeysEos", "SkeysError", "StattrValues", "StattrEos", "StattrDone", "StattrError", "HtabIteration", "HtabShift", "HtabEnd", "HtabGroup", "VfioDataState", "VfioEndOfState", "VfioInitDataSent", "VfioSetupState", "VfioConfigState", "VfioConfigLoadReady", "VfioDeviceConfig", "SlirpState", "SlirpSocket", "SlirpBuffer", "SlirpTcpcb", "SlirpBootpClient", "RpReqPages", "RpReqPagesId", "RpPong", "RpShut", "RpRecvBitmap", "RpResumeAck", "RpSwitchoverAck", "RpMessage", "RpRecvBitmapEnd", "PremergeReqPages", "MultifdInit", "MultifdDeviceState", "MultifdPacket", "MultifdOffset", "MultifdZeroOffset", "MultifdUnused", "MultifdPages", "MultifdCompressed", "MultifdPageLength", "VfioStatePacket", "VfioStateData", "VfioConfigData", "CprHeader", "CprListEnd", "CprFd", "CprFdNumber", "CprVfioDevices", "CprVfioDevice" }
@@ -9546,11 +9547,17 @@ local function begin_tree(tvb, tree, flow)
   tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
 end
 
--- A segment inside a payload: nothing begins in it, nothing ends.  Its line in the packet list is left to TCP, as that of
--- a segment in the middle of any reassembled PDU is; to write the columns costs as much as all else that is done here.
-local function inside_payload(tvb, tree, flow)
-  begin_tree(tvb, tree, flow)
-  tree_root:add(f.payload, tvb())
+-- A segment inside a payload: nothing begins in it, nothing ends.  To write its columns costs as much as all else that is
+-- done here, but a packet list in which most of a migration is called TCP would not show where the migration is.
+local function inside_payload(tvb, pinfo, tree, flow, again)
+  if want then
+    begin_tree(tvb, tree, flow)
+    tree_root:add(f.payload, tvb())
+  end
+  if again then return end
+  fresh = true
+  local columns = get_cols(pinfo)
+  columns.protocol, columns.info = short_name, "payload"
 end
 
 -- A segment of n octets at hand, of *whole*, with the state as it is before it.
@@ -9588,8 +9595,7 @@ local function dissect_again(tvb, pinfo, tree, flow, number)
     local ok, message = pcall(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
     if not ok then failed(tvb, tree, flow, message) end
   else
-    if want then inside_payload(tvb, tree, flow) end
-    if not again then fresh = true end
+    inside_payload(tvb, pinfo, tree, flow, again)
   end
 end
 
@@ -9662,7 +9668,7 @@ local function chosen(tvb, pinfo)
   local flow, waits = claim(tvb, pinfo)
   if waits then return nil, captured(tvb) end
   if not flow then
-    flow = new_connection(pinfo, channels[1])     -- not from its beginning
+    flow = new_connection(pinfo, channels[pref.role])     -- not from its beginning
     flow.state = LOST
   end
   return flow
@@ -9691,9 +9697,7 @@ local function dissect(tvb, pinfo, tree)
   local n, whole = captured(tvb), reported(tvb)
   if skip >= n and whole == n then
     skip, position = skip - n, position + n
-    if want then inside_payload(tvb, tree, flow) end
-    if not again then fresh = true end
-    return
+    return inside_payload(tvb, pinfo, tree, flow, again)
   end
   now = tick
   if not again or fresh then clear_frame() end

@@ -11,7 +11,8 @@ import pytest
 
 from dissector.capture import Endpoint
 from dissector.decode import PduSeen, Recognised
-from dissector.regression.wire import Segment, cut, fixed, read_segments, write_capture
+from dissector.regression.model import protocol
+from dissector.regression.wire import Segment, cut, default_ends, fixed, read_segments, write_capture
 from dissector.tshark import Tshark
 from tests.support.readings import decoded
 from tests.support.recordings import recorded as capture
@@ -19,9 +20,10 @@ from tests.support.recordings import recorded as capture
 pytestmark = pytest.mark.needs_tshark
 
 SERVER = Endpoint("10.0.0.2", 4545)
-CANCELLED, MULTIFD, RECOVERED, TWICE = (
+CANCELLED, MULTIFD, PREEMPT, RECOVERED, TWICE = (
     "qemu-7.2-cancel",
     "qemu-7.2-multifd",
+    "qemu-7.2-preempt",
     "qemu-7.2-postcopy-recovery",
     "qemu-7.2-twice",
 )
@@ -122,3 +124,20 @@ def test_a_migration_can_be_filtered(tshark: Tshark, lua_plugin: Path) -> None:
 
     assert rows
     assert {("1",)} == {stream for (stream,) in rows}
+
+
+@pytest.mark.parametrize("channel", ["main", "preempt"])
+def test_a_connection_that_does_not_tell_is_what_the_user_says(
+    channel: str, tshark: Tshark, lua_plugin: Path, tmp_path: Path
+) -> None:
+    """A connection for pages by itself has no mark of its own: the preference role says what its port carries."""
+    alone = tmp_path / "alone.pcap"
+    write_capture(alone, [replace(s, connection=0) for s in octets(PREEMPT) if s.connection == 1])
+    label = next(c.label for c in protocol().channels if c.name == channel)
+    prefix = protocol().prefix
+    prefs = {f"{prefix}.ports": str(default_ends(0)[1].port), f"{prefix}.role": label}
+
+    rows = list(tshark.rows(alone, lua_plugin, fields=(f"{prefix}.channel",), display_filter=prefix, prefs=prefs))
+
+    assert rows
+    assert {(channel,)} == {names for (names,) in rows}

@@ -78,11 +78,17 @@ local function begin_tree(tvb, tree, flow)
   tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
 end
 
--- A segment inside a payload: nothing begins in it, nothing ends.  Its line in the packet list is left to TCP, as that of
--- a segment in the middle of any reassembled PDU is; to write the columns costs as much as all else that is done here.
-local function inside_payload(tvb, tree, flow)
-  begin_tree(tvb, tree, flow)
-  tree_root:add(f.payload, tvb())
+-- A segment inside a payload: nothing begins in it, nothing ends.  To write its columns costs as much as all else that is
+-- done here, but a packet list in which most of a migration is called TCP would not show where the migration is.
+local function inside_payload(tvb, pinfo, tree, flow, again)
+  if want then
+    begin_tree(tvb, tree, flow)
+    tree_root:add(f.payload, tvb())
+  end
+  if again then return end
+  fresh = true
+  local columns = get_cols(pinfo)
+  columns.protocol, columns.info = short_name, "payload"
 end
 
 -- A segment of n octets at hand, of *whole*, with the state as it is before it.
@@ -120,8 +126,7 @@ local function dissect_again(tvb, pinfo, tree, flow, number)
     local ok, message = pcall(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
     if not ok then failed(tvb, tree, flow, message) end
   else
-    if want then inside_payload(tvb, tree, flow) end
-    if not again then fresh = true end
+    inside_payload(tvb, pinfo, tree, flow, again)
   end
 end
 
@@ -194,7 +199,7 @@ local function chosen(tvb, pinfo)
   local flow, waits = claim(tvb, pinfo)
   if waits then return nil, captured(tvb) end
   if not flow then
-    flow = new_connection(pinfo, channels[1])     -- not from its beginning
+    flow = new_connection(pinfo, channels[pref.role])     -- not from its beginning
     flow.state = LOST
   end
   return flow
@@ -223,9 +228,7 @@ local function dissect(tvb, pinfo, tree)
   local n, whole = captured(tvb), reported(tvb)
   if skip >= n and whole == n then
     skip, position = skip - n, position + n
-    if want then inside_payload(tvb, tree, flow) end
-    if not again then fresh = true end
-    return
+    return inside_payload(tvb, pinfo, tree, flow, again)
   end
   now = tick
   if not again or fresh then clear_frame() end
