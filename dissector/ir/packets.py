@@ -20,7 +20,10 @@ The reading that an executor has to do, in the words of a machine with a cursor,
 Expressions are :mod:`dissector.ir.expr`'s.  Their scopes here: ``("F", name)`` a value of this layer,
 ``("F", "underlayer", name)`` one of the layer whose payload this is, ``("F", "parent", name)`` one of the layer in
 whose field this is, and so on upwards; ``("octets",)`` the octets from the cursor to the end, of which
-``("octets", "[3]")`` is one; ``("x",)`` in ``adjust`` and ``verify``, the value itself.  A **choice** is an expression
+``("octets", "[3]")`` is one; ``("x",)`` in ``adjust``, the value itself.  When a layer and its payload have been read,
+in ``verify``, ``answers`` and ``info``, ``F`` has three values more: ``("F", "#head")`` is how many octets the items
+took, ``("F", "#pay")`` how many the payload, ``("F", "#below")`` the name of the payload's layer, None when it has none
+or there is no payload.  A **choice** is an expression
 whose values are names of layers (``Const("BGPUpdate")``) or None, for octets without a known meaning.
 
 Everything is frozen, compares by value and knows no protocol and no Scapy.
@@ -145,32 +148,45 @@ class Payload:
 class Verify:
     """A value that can be computed from the rest of the packet: a length, a count or a checksum.
 
-    ``item`` should be ``want``, or the checksum ``method`` (``internet``, ``crc32``, ``crc16-ccitt``, ``fletcher`` …)
-    of the octets from ``start`` on, up to ``stop`` octets before the end of the layer with its payload; the item itself
-    counts as ``blank``.
+    It is looked at when ``when`` holds, after the payload was read.  ``item`` should be ``want``, or the checksum
+    ``method`` (:data:`CHECKSUMS`) of the octets of ``spans``, one behind the other, in which the octets of the item
+    itself count as zeros.  A span is (from, to), counted from the first octet of the layer; see the head of this file
+    for ``#head`` and ``#pay``.
     """
 
     item: str
     want: Expr | None = None
     method: str = ""
-    start: Expr | None = None
-    stop: Expr | None = None
-    blank: bytes | None = None
+    spans: tuple[tuple[Expr, Expr], ...] = ()
+    when: Expr | None = None
     source: SourceRef = NOWHERE
+
+
+CHECKSUMS = ("internet", "crc32")
+"""``internet``: RFC 1071, as it is written into a big-endian field; ``crc32``: that of Ethernet and zip, a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """A layer answers ``request`` when ``when`` holds and each pair (value here, value there) is equal.
+    """A rule by which a layer answers another; any rule of a layer is enough.
 
-    The values of a pair look at ``F`` of the answer and of the request.
+    ``request`` is the layer that is answered.  Each of ``pairs`` is equal: the first looks at ``F`` of the answer, the
+    second at ``F`` of the request, so that requests can be kept under their values.  What else must hold: ``when`` looks
+    at ``F`` of the answer, ``asks`` at ``F`` of the request, and ``both`` at ``F`` of the answer and at
+    ``("other", name)`` of the request.  ``below``: "payloads", the payload of this layer answers that of the request;
+    "payload", the payload of this layer answers the request itself.  There a layer without rules answers one with the
+    same name whose payload its payload answers; octets without a layer answer everything, no payload only no payload.
+
+    A packet answers an earlier one of the other side of its conversation when its outermost layer answers that one's,
+    and at least one rule was asked on the way.
     """
 
     request: str
     pairs: tuple[tuple[Expr, Expr], ...] = ()
     when: Expr | None = None
     asks: Expr | None = None
-    """Looks at the request: what must hold there."""
+    both: Expr | None = None
+    below: Literal["", "payload", "payloads"] = ""
     source: SourceRef = NOWHERE
 
 
@@ -184,7 +200,11 @@ class Layer:
     items: tuple[Item, ...]
     payload: Payload = Payload()
     dispatch: Expr | None = None
-    info: Message | None = None
+    info: tuple[tuple[Expr | None, Message], ...] = ()
+    """The text for the Info column: the parts whose condition holds, one behind the other.
+
+    ``%s`` of an item is what is shown of it (a name, ``0x1f``, an address), ``%d`` and ``%x`` of it are the number.
+    """
     verify: tuple[Verify, ...] = ()
     answers: tuple[Answers, ...] = ()
     findings: tuple[Finding, ...] = ()
