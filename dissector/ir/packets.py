@@ -209,7 +209,7 @@ class Layer:
     answers: tuple[Answers, ...] = ()
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[str, ...] = ()
-    """What the layer computes when it is built and nobody here can check, in words, with its place."""
+    """What the layer's methods compute and nobody here can, with the place and the reason, in words."""
     replaced: tuple[tuple[str, str], ...] = ()
     doc: str = ""
     source: SourceRef = NOWHERE
