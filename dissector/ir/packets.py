@@ -13,18 +13,26 @@ The reading that an executor has to do, in the words of a machine with a cursor,
   left behind this item, the layer has no more items.  ``align``: behind the item, the cursor moves on until the item
   with its padding is a multiple of so many octets.
 * a **bit field** begins where the one before it ended, also inside an octet; the item behind the last one begins at
-  an octet, because a frontend refuses groups that do not end there.
+  an octet: a frontend refuses groups that never end there, and where what is present does not, the packet is amiss.
+* a layer of **no octets** has no items.  What is read later has no value yet: a frontend puts constants in its place.
+* two items may have the same **name**; the value is that of the later one, None when it is not present.
+* an integer of more than eight octets is ``bytes``.
+* a **size** below zero is amiss; Scapy then counts from the end.
 * octets behind the items are the **payload**, as far as ``Payload.size`` says, and the rest is **padding**: it belongs
   to the layer around.  A list that ends nowhere ends where no padding is left, as Scapy has it.
 
 Expressions are :mod:`dissector.ir.expr`'s.  Their scopes here: ``("F", name)`` a value of this layer,
 ``("F", "underlayer", name)`` one of the layer whose payload this is, ``("F", "parent", name)`` one of the layer in
-whose field this is, and so on upwards; ``("octets",)`` the octets from the cursor to the end, of which
-``("octets", "[3]")`` is one; ``("x",)`` in ``adjust``, the value itself.  When a layer and its payload have been read,
-in ``verify``, ``answers`` and ``info``, ``F`` has three values more: ``("F", "#head")`` is how many octets the items
-took, ``("F", "#pay")`` how many the payload, ``("F", "#below")`` the name of the payload's layer, None when it has none
-or there is no payload.  A **choice** is an expression
-whose values are names of layers (``Const("BGPUpdate")``) or None, for octets without a known meaning.
+whose field this is, and so on upwards; ``("F", "original")`` all octets that the layer was given, of which the number is
+asked (:class:`~dissector.ir.expr.Size`) or one is taken; ``("F", list)`` of a list only the number of elements;
+``("octets",)`` the octets from the cursor to the end, of which ``("octets", "[3]")`` is one; ``("x",)`` in ``adjust``,
+the value itself.  When a layer and its payload have been read, in ``verify``, ``answers`` and ``info``, ``F`` has three
+values more: ``("F", "#head")`` is how many octets the items took, ``("F", "#pay")`` how many the payload,
+``("F", "#below")`` the name of the payload's layer, None when it has none or there is no payload.
+
+A **choice** is an expression whose values are names of layers (``Const("scapy.contrib.bgp.BGPUpdate")``) or None, for
+octets without a known meaning.  Whoever makes a layer of octets asks its ``dispatch``, and not that of the one it
+chooses.
 
 Everything is frozen, compares by value and knows no protocol and no Scapy.
 """
@@ -72,8 +80,10 @@ class Leaf(Item):
 
     ``size`` is in octets, None for all that is left (of a list element: for ``List`` to say).  ``bits`` is the width of
     a bit field; ``size`` is not looked at then.  ``place`` is known when it does not depend on what is present:
-    (octets that the field touches, bits between its last bit and the end of them, octets by which its first octet is
-    ahead of that of the group).  ``swapped``: the octets of a group of bit fields, so many, are read in reverse order.
+    (octets that the field touches, bits between its last bit and the end of them, octets by which the first of them on
+    the wire is behind that of the group).  ``swapped``: the octets of a group of bit fields, so many, are read in
+    reverse order; all fields of the group say so, and their place is known.  A group begins at an octet, and ends behind the
+    first field with which whole octets, or all that are swapped, are filled.
     ``until`` is the octets at which the value ends, which are passed over but not part of it; ``names`` are tables of
     names with the condition under which each is meant, None for the only one.  ``terminated`` False: without its
     ``until``, what is left is the value.
@@ -94,6 +104,8 @@ class Leaf(Item):
     unit: str = ""
     until: bytes = b""
     terminated: bool = True
+    beyond: int = 0
+    """So many octets from the beginning of ``until`` on are part of the value after all."""
     utf16: bool = False
     encoding: str = ""
     template: str = ""
@@ -138,7 +150,10 @@ class Either(Item):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What is behind the items: ``size`` octets (None: all) of the layer that ``layer`` chooses, or plain octets."""
+    """What is behind the items: ``size`` octets of the layer that ``layer`` chooses, or plain octets.
+
+    Without a ``size``, or when it is None, all octets.
+    """
 
     layer: Expr | None = None
     size: Expr | None = None

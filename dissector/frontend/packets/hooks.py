@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a layer does in code around its fields: where its payload ends, what the payload is, which class it becomes.
+
+``extract_padding`` returns two slices; the first one's length is the payload's.  ``guess_payload_class`` returns a
+class; what Scapy does by itself, the bindings of ``bind_layers``, becomes the same kind of decision.  A layer that
+takes the dissection into its own hands is refused, unless its code is known to leave the octets alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from scapy import fields as sf
+from scapy.packet import Packet, Padding, Raw
+
+from ...errors import Refused
+from ...ir.expr import Cmp, Const, Expr, If, IsNone, Logic, Ref, Size, rewrite
+from ...ir.packets import Payload
+from ...ir.simplify import simplify
+from ..scope import inner
+from ..values import class_name
+from .extent import extent_of
+from .registry import place_of
+from .subject import Context, scoped, translated, visible
+
+TAKES_OVER = ("dissect", "do_dissect", "do_dissect_payload", "getfield_and_val", "getfieldval", "__getattr__")
+AROUND = ("pre_dissect", "post_dissect", "__init__", "add_payload", "add_parent", "add_underlayer")
+RAW, PADDING = class_name(Raw), class_name(Padding)
+NO_PAYLOAD = Payload(size=Const(0))
+
+
+def check_hooks(layer: Any) -> None:
+    """Refuse a layer that dissects in code."""
+    for hook in (*TAKES_OVER, *AROUND):
+        owner = next(c for c in layer.__mro__ if hook in vars(c))
+        if owner in (Packet, object) or owner.__module__ in ("scapy.packet", "scapy.base_classes"):
+            continue
+        if hook in AROUND and harmless(inspect.getattr_static(owner, hook), hook):
+            continue
+        what = f"{layer.__name__}.{hook}() takes part in the dissection ({place_of(owner, hook)})"
+        raise Refused(_where(owner, hook), what, "say it with fields, or replace the layer with an override file")
+
+
+def _where(owner: type, hook: str) -> str:
+    return place_of(owner, hook).rpartition(", ")[2]
+
+
+def harmless(function: Any, hook: str) -> bool:
+    """True for a hook that gives the octets on as they are, and only touches what is needed to build a packet."""
+    return False
+
+
+# -------------------------------------------------------------------------------------------------------- payload
+
+
+def payload_of(context: Context) -> Payload:
+    """What is behind the items of a layer."""
+    layer = context.layer
+    size = extent_of(context)
+    if size == Const(0):
+        return NO_PAYLOAD
+    chosen = chosen_payload(context)
+    if chosen == Const(PADDING):
+        return NO_PAYLOAD
+    if any(isinstance(n, Const) and n.value == PADDING for n in _walk(chosen)):
+        if size is not None:
+            raise Refused(_where(layer, "__module__"), f"{layer.__name__}: payload is padding by two rules", "")
+        size = rewrite(chosen, lambda n: _padded(n))
+        size = simplify(size)
+    chosen = simplify(rewrite(chosen, _without))
+    return Payload(None if chosen == Const(None) else chosen, size)
+
+
+def _walk(e: Expr) -> Iterator[Expr]:
+    from ...ir.expr import walk
+
+    return walk(e)
+
+
+def _padded(e: Expr) -> Expr | None:
+    """A choice as a size: nothing where it is padding, all where it is a layer."""
+    if isinstance(e, Const) and isinstance(e.value, str):
+        return Const(0) if e.value == PADDING else Const(None)
+    return None
+
+
+def _without(e: Expr) -> Expr | None:
+    """Octets without a meaning have no layer."""
+    return Const(None) if isinstance(e, Const) and e.value in (RAW, PADDING) else None
+
+
+def without_raw(e: Expr | None) -> Expr | None:
+    """A choice with None for Scapy's layer of plain octets."""
+    if e is None:
+        return None
+    out = simplify(rewrite(e, _without))
+    return None if out == Const(None) else out
+
+
+def chosen_payload(context: Context) -> Expr:
+    """The choice of the payload's layer."""
+    layer = context.layer
+    guess = inspect.getattr_static(layer, "guess_payload_class")
+    if guess is Packet.guess_payload_class:
+        return bindings(context)
+    return _callable(context, guess, "guess_payload_class")
+
+
+def bindings(context: Context) -> Expr:
+    """What ``bind_layers`` says, in Scapy's order: the first binding whose values are all there."""
+    layer = context.layer
+    found: list[tuple[Expr, str]] = []
+    seen: set[int] = set()
+    for alias in layer.aliastypes:
+        if id(alias.payload_guess) in seen:
+            continue
+        seen.add(id(alias.payload_guess))
+        for values, cls in alias.payload_guess:
+            condition = _bound(context, values)
+            if condition is None:
+                continue
+            context.classes[class_name(cls)] = cls
+            found.append((condition, class_name(cls)))
+    default = inspect.getattr_static(layer, "default_payload_class")
+    out = (
+        Const(None) if default is Packet.default_payload_class else _callable(context, default, "default_payload_class")
+    )
+    for condition, name in reversed(found):
+        out = simplify(If(condition, Const(name), out))
+    return out
+
+
+def _bound(context: Context, values: dict[str, Any]) -> Expr | None:
+    """The condition under which a binding holds; None when it never does."""
+    out: Expr = Const(True)
+    for name, value in values.items():
+        fld = next((f for f in context.layer.fields_desc if f.name == name), None)
+        if fld is None:
+            return None  # an AttributeError, which Scapy takes for no
+        want = _wanted(inner(fld), value)
+        item = context.read.get(name)
+        if want is None or item is None:
+            what = f"is bound by {name}={value!r}, which cannot be compared"
+            raise Refused("", what, "bind layers by numbers")
+        got = visible(context, Ref(("F", name)))
+        if isinstance(fld, sf.ConditionalField):
+            default = _default(fld)
+            equal: Expr = Const(default == want.value)
+            equal = If(IsNone(got), equal, Cmp("==", got, want))
+        else:
+            equal = IsNone(got) if want.value is None else Cmp("==", got, want)
+        out = Logic("and", out, equal)
+    return simplify(out)
+
+
+def _default(fld: Any) -> Any:
+    value = fld.default
+    return int(value) if isinstance(value, sf.FlagValue) else value
+
+
+def _wanted(fld: Any, value: Any) -> Const | None:
+    if isinstance(fld, sf.FlagsField) and isinstance(value, str | int | sf.FlagValue):
+        return Const(int(sf.FlagValue(int(value) if isinstance(value, sf.FlagValue) else value, fld.names)))
+    if hasattr(value, "value") and isinstance(value, int):
+        return Const(int(value))
+    return Const(value) if type(value) in (int, bytes, bool) or value is None else None
+
+
+def dispatched(context: Context) -> Expr | None:
+    """The choice of another layer for octets of this one."""
+    hook = vars(context.layer).get("dispatch_hook")
+    if hook is None:
+        return None
+    fn = getattr(context.layer, "dispatch_hook")
+    try:
+        translation = translated(fn, context.layer, "cls")
+    except Refused as exc:
+        raise Refused(exc.where, f"{context.layer.__name__}.dispatch_hook: {exc.what}", exc.hint) from exc
+    context.classes.update(translation.classes)
+    return scoped(translation, "cls")
+
+
+def _callable(context: Context, fn: Any, name: str) -> Expr:
+    """What a method of the layer chooses."""
+    fn = fn.__func__ if isinstance(fn, staticmethod | classmethod) else fn
+    if not isinstance(fn, types.FunctionType):
+        raise Refused("", f"{context.layer.__name__}.{name} is no function", "write it as a method")
+    try:
+        translation = translated(fn, context.layer, "payload")
+        context.classes.update(translation.classes)
+        return visible(context, scoped(translation, "payload"))
+    except Refused as exc:
+        raise Refused(exc.where, f"{context.layer.__name__}.{name}: {exc.what}", exc.hint) from exc

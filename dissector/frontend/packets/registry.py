@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which row a field class has.
+
+A row is a function from a :class:`~dissector.frontend.packets.subject.Subject` to an item.  It speaks for the class
+that it is registered for and for what derives from it, as long as that reads octets in the same way: a class that has
+another ``getfield``, ``m2i`` or what these use needs a row of its own, or it is refused.  A silent guess would be a
+wrong dissector.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import Refused
+from ...ir.packets import Item
+from .subject import Subject
+
+Row = Callable[[Subject], Item]
+
+READS = ("getfield", "m2i", "_find_fld_pkt", "_iterate_fields_cond", "padlen", "_evalcond", "original_length")
+"""The methods with which Scapy reads a field from octets."""
+
+HINT = "register a row for the field class: dissector.frontend.packets.register(FieldClass, row)"
+
+_ROWS: dict[type, Row] = {}
+
+
+def register(cls: type, row: Row | None = None) -> Any:
+    """Give field class *cls* a row; as a function, or as a decorator ``@register(cls)``."""
+    if row is None:
+        return functools.partial(_register, cls)
+    return _register(cls, row)
+
+
+def _register(cls: type, row: Row) -> Row:
+    _ROWS[cls] = row
+    return row
+
+
+def row_of(subject: Subject) -> Row:
+    """The row for the class of the subject's field, or :class:`Refused`."""
+    cls = type(subject.fld)
+    base = next((b for b in cls.__mro__ if b in _ROWS), None)
+    if base is None:
+        raise subject.refuse(f"field class {cls.__name__} is not known", HINT)
+    for method in READS:
+        if inspect.getattr_static(cls, method, None) is not inspect.getattr_static(base, method, None):
+            owner = next(b for b in cls.__mro__ if method in vars(b))
+            what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, method)})"
+            raise subject.refuse(what, HINT)
+    return _ROWS[base]
+
+
+def place_of(owner: type, method: str) -> str:
+    """``method, file:line`` of a method."""
+    from ..layers import relative
+
+    code = getattr(inspect.getattr_static(owner, method), "__code__", None)
+    return f"{method}, {relative(code.co_filename)}:{code.co_firstlineno}" if code is not None else method
+
+
+def item_of(subject: Subject) -> Item:
+    """The item that a field is, or :class:`Refused`."""
+    item = row_of(subject)(subject)
+    if not isinstance(item, Item):
+        raise Refused(str(subject.source), f"the row for {type(subject.fld).__name__} gives no item", "return an Item")
+    return item
