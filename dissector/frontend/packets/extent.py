@@ -16,11 +16,11 @@ from typing import Any
 from scapy.packet import Packet
 
 from ...errors import Refused
-from ...ir.expr import Const, Expr, Ref, rewrite
+from ...ir.expr import Const, Expr, Ref
 from ...ir.simplify import simplify
 from ..scope import Env, Session
-from ..statements import Body
-from ..values import PACKET, Items, Octets, Static, Value
+from ..values import PACKET, Value
+from .bodies import PacketBody
 from .subject import Context, visible
 
 OCTETS = Ref(("octets",))
@@ -34,7 +34,7 @@ class Part:
     at: Expr
 
 
-class Extent(Body):
+class Extent(PacketBody):
     """Translation of ``extract_padding``."""
 
     def slice(self, owner: Value, part: ast.Slice, env: Env, node: ast.AST) -> Value:
@@ -59,16 +59,14 @@ class Extent(Body):
         """Methods of base classes mean the same as this one."""
         if fn is Packet.extract_padding:
             return Const(None)
-        if fn.__name__ == "extract_padding":
-            return Extent(fn, self.session, self.depth + 1).run(env)
         return super().enter(fn, env)
 
 
 def _size(first: Any, second: Any) -> Expr | None:
     if _empty(first) and second == OCTETS:
         return Const(0)
-    if first == OCTETS and _empty(second):
-        return Const(None)
+    if _empty(second) and (first == OCTETS or _empty(first)):
+        return Const(None)  # Scapy drops what is in neither; here it is octets without a meaning
     if isinstance(first, Part) and isinstance(second, Part) and first.head and not second.head:
         return first.at if first.at == second.at else None
     return None
@@ -93,4 +91,5 @@ def extent_of(context: Context) -> Expr | None:
         out = visible(context, simplify(found))
     except Refused as exc:
         raise Refused(exc.where, f"{layer.__name__}.extract_padding: {exc.what}", exc.hint) from exc
+    context.settings.update(session.settings)
     return None if out == Const(None) else out

@@ -8,8 +8,6 @@ takes the dissection into its own hands is refused, unless its code is known to 
 
 from __future__ import annotations
 
-import ast
-import functools
 import inspect
 import types
 from collections.abc import Iterator
@@ -19,14 +17,16 @@ from scapy import fields as sf
 from scapy.packet import Packet, Padding, Raw
 
 from ...errors import Refused
-from ...ir.expr import Cmp, Const, Expr, If, IsNone, Logic, Ref, Size, rewrite
+from ...ir.expr import Case, Cmp, Const, Expr, If, IsNone, Logic, Ref
 from ...ir.packets import Payload
 from ...ir.simplify import simplify
 from ..scope import inner
 from ..values import class_name
+from .bodies import GUESS
 from .extent import extent_of
 from .registry import place_of
 from .subject import Context, scoped, translated, visible
+from .tables import decision, mapped, results
 
 TAKES_OVER = ("dissect", "do_dissect", "do_dissect_payload", "getfield_and_val", "getfieldval", "__getattr__")
 AROUND = ("pre_dissect", "post_dissect", "__init__", "add_payload", "add_parent", "add_underlayer")
@@ -65,41 +65,36 @@ def payload_of(context: Context) -> Payload:
     if size == Const(0):
         return NO_PAYLOAD
     chosen = chosen_payload(context)
-    if chosen == Const(PADDING):
-        return NO_PAYLOAD
-    if any(isinstance(n, Const) and n.value == PADDING for n in _walk(chosen)):
+    if PADDING in results(chosen):
         if size is not None:
-            raise Refused(_where(layer, "__module__"), f"{layer.__name__}: payload is padding by two rules", "")
-        size = rewrite(chosen, lambda n: _padded(n))
-        size = simplify(size)
-    chosen = simplify(rewrite(chosen, _without))
-    return Payload(None if chosen == Const(None) else chosen, size)
-
-
-def _walk(e: Expr) -> Iterator[Expr]:
-    from ...ir.expr import walk
-
-    return walk(e)
-
-
-def _padded(e: Expr) -> Expr | None:
-    """A choice as a size: nothing where it is padding, all where it is a layer."""
-    if isinstance(e, Const) and isinstance(e.value, str):
-        return Const(0) if e.value == PADDING else Const(None)
-    return None
-
-
-def _without(e: Expr) -> Expr | None:
-    """Octets without a meaning have no layer."""
-    return Const(None) if isinstance(e, Const) and e.value in (RAW, PADDING) else None
+            raise Refused("", "has padding by two rules", "say it in extract_padding() alone")
+        names = {v: Const(None) for v in results(chosen) if isinstance(v, str)}
+        size = simplify(mapped(chosen, {**names, PADDING: Const(0)}))
+        if size == Const(0):
+            return NO_PAYLOAD
+    return Payload(without_raw(chosen), size)
 
 
 def without_raw(e: Expr | None) -> Expr | None:
-    """A choice with None for Scapy's layer of plain octets."""
+    """A choice with None for Scapy's layers of plain octets."""
     if e is None:
         return None
-    out = simplify(rewrite(e, _without))
-    return None if out == Const(None) else out
+    out = decision(simplify(mapped(e, {RAW: Const(None), PADDING: Const(None)})))
+    return None if set(results_of(out)) <= {None} else out
+
+
+def results_of(e: Expr) -> Iterator[Any]:
+    """What a choice can come to."""
+    if isinstance(e, If):
+        yield from results_of(e.t)
+        yield from results_of(e.f)
+    elif isinstance(e, Case):
+        yield from (v for _, v in e.entries)
+        yield from results_of(e.default)
+    elif isinstance(e, Const):
+        yield e.value
+    else:
+        yield e
 
 
 def chosen_payload(context: Context) -> Expr:
@@ -108,7 +103,8 @@ def chosen_payload(context: Context) -> Expr:
     guess = inspect.getattr_static(layer, "guess_payload_class")
     if guess is Packet.guess_payload_class:
         return bindings(context)
-    return _callable(context, guess, "guess_payload_class")
+    chosen = _callable(context, guess, "guess_payload_class")
+    return mapped(chosen, {GUESS: bindings(context)}) if GUESS in results(chosen) else chosen
 
 
 def bindings(context: Context) -> Expr:
@@ -181,7 +177,7 @@ def dispatched(context: Context) -> Expr | None:
         translation = translated(fn, context.layer, "cls")
     except Refused as exc:
         raise Refused(exc.where, f"{context.layer.__name__}.dispatch_hook: {exc.what}", exc.hint) from exc
-    context.classes.update(translation.classes)
+    context.learn(translation)
     return scoped(translation, "cls")
 
 
@@ -192,7 +188,7 @@ def _callable(context: Context, fn: Any, name: str) -> Expr:
         raise Refused("", f"{context.layer.__name__}.{name} is no function", "write it as a method")
     try:
         translation = translated(fn, context.layer, "payload")
-        context.classes.update(translation.classes)
+        context.learn(translation)
         return visible(context, scoped(translation, "payload"))
     except Refused as exc:
         raise Refused(exc.where, f"{context.layer.__name__}.{name}: {exc.what}", exc.hint) from exc

@@ -43,15 +43,24 @@ def _register(cls: type, row: Row) -> Row:
 def row_of(subject: Subject) -> Row:
     """The row for the class of the subject's field, or :class:`Refused`."""
     cls = type(subject.fld)
-    base = next((b for b in cls.__mro__ if b in _ROWS), None)
-    if base is None:
+    known = [b for b in cls.__mro__ if b in _ROWS]
+    if not known:
         raise subject.refuse(f"field class {cls.__name__} is not known", HINT)
+    found = next((b for b in known if _own_way(cls, b) is None), None)
+    if found is None:
+        method = _own_way(cls, known[0]) or ""
+        owner = next(b for b in cls.__mro__ if method in vars(b))
+        what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, method)})"
+        raise subject.refuse(what, HINT)
+    return _ROWS[found]
+
+
+def _own_way(cls: type, base: type) -> str | None:
+    """The first method by which *cls* reads octets in another way than *base*."""
     for method in READS:
         if inspect.getattr_static(cls, method, None) is not inspect.getattr_static(base, method, None):
-            owner = next(b for b in cls.__mro__ if method in vars(b))
-            what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, method)})"
-            raise subject.refuse(what, HINT)
-    return _ROWS[base]
+            return method
+    return None
 
 
 def place_of(owner: type, method: str) -> str:

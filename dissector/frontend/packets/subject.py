@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scapy import fields as sf
+
 from ...errors import Refused
 from ...ir.expr import Const, Expr, IsNone, Ref, children, rewrite
 from ...ir.model import SourceRef
@@ -22,6 +23,7 @@ from ...ir.packets import Item, Leaf
 from ...ir.simplify import simplify
 from ..callables import ROLES, Translation, translate
 from ..oracle import check
+from .bodies import GUESS, PacketBody
 from .names import label, unique, word
 
 ARGUMENTS = {"cls": ("octets", "F"), "next_cls_cb": ("F", "lst", "cur", "octets"), "payload": ("F", "octets")}
@@ -43,6 +45,14 @@ class Context:
     abbrevs: set[str] = field(default_factory=set)
     at: int = 0
     """The number of the field that is being translated."""
+
+    settings: dict[str, object] = field(default_factory=dict)
+    """What was taken from Scapy's configuration."""
+
+    def learn(self, translation: Translation) -> None:
+        """Remember what a translation names."""
+        self.classes.update({n: c for n, c in translation.classes.items() if n != GUESS})
+        self.settings.update(translation.settings)
 
     def abbrev(self, name: str) -> str:
         """The display-filter name for a field *name*, behind the suite's prefix."""
@@ -92,7 +102,7 @@ class Subject:
             raise self.refuse(f"{role} is missing", f"give the field a {role}")
         try:
             translation = translated(fn, self.layer, role)
-            self.context.classes.update(translation.classes)
+            self.context.learn(translation)
             return self.seen(scoped(translation, role))
         except Refused as exc:
             raise self.refuse(f"{role}: {exc.what}" + (f" ({exc.where})" if exc.where else ""), exc.hint) from exc
@@ -120,7 +130,9 @@ def scoped(translation: Translation, role: str) -> Expr:
 @functools.cache
 def translated(fn: Any, layer: Any, role: str) -> Translation:
     """The translation of a callable, checked against it; *where* of an error is the line in the callable."""
-    translation = translate(fn, layer, role if role in ROLES else "")
+    translation = translate(fn, layer, role if role in ROLES else "", PacketBody)
+    if GUESS in translation.classes:
+        return translation  # the original asks the bindings, which come later
     verdict = check(fn, translation, role if role in ROLES else "", layer)
     if verdict.mismatch is not None:
         raise Refused(

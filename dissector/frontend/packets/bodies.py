@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The translator of callables for packets: what :mod:`dissector.frontend.callables` understands, and more.
+
+A stream's layers are written for this project; Scapy's are not, and they use what a protocol's author had at hand:
+
+* ``conf.raw_layer`` and ``conf.padding_layer``, which are names for octets without a meaning;
+* other configuration: it is taken as it is now, and the translation says so (``settings``);
+* tables in which layers enter themselves when they are defined: they are complete when a plugin is generated;
+* ``Packet.guess_payload_class(self, payload)`` and the like, also through ``super()``: Scapy's own choice of a payload,
+  which stands in the expression as :data:`GUESS` until the layer's bindings replace it;
+* ``raise`` and ``assert``: a packet on which Scapy fails has no meaning to agree with, so the other branch is the
+  answer for it as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scapy.config import ConfClass, conf
+from scapy.packet import Packet
+
+from ...ir.expr import Case, Const, Expr, If, InSet, IsNone, Logic, Ref, Un
+from ..scope import HINT_PACKET, Env
+from ..statements import Body
+from ..values import PACKET, Static, Value, class_name, is_table, scalar
+from .tables import case
+
+GUESS = "scapy.packet.Packet.guess_payload_class"
+"""In place of a layer: what the bindings of the layer say."""
+
+MAX_ENTRIES = 4096
+NEVER = Static(type("Never", (), {})())
+"""The value of a path on which Python raises an error."""
+
+NAMED = ("raw_layer", "padding_layer")
+
+
+@dataclass(frozen=True, slots=True)
+class Super:
+    """``super()`` in a method of *cls*."""
+
+    cls: type
+
+
+class PacketBody(Body):
+    """Translation of a function that belongs to a packet."""
+
+    # ---------------------------------------------------------------------------------------------- configuration
+
+    def known(self, value: object, name: str, node: ast.AST) -> Value:
+        """Configuration is what it is now."""
+        if isinstance(value, ConfClass) or value is getattr(conf, "contribs", None):
+            return Static(value)
+        return scalar(value) or Static(value)
+
+    def frozen(self, value: object, name: str, node: ast.AST) -> Value:
+        """So is a switch."""
+        if value is None or value is True or value is False:
+            self.session.settings[name] = value
+        return self.known(value, name, node)
+
+    def static_attribute(self, owner: object, name: str, node: ast.AST) -> Value:
+        """An attribute of something that exists now."""
+        if not isinstance(owner, ConfClass):
+            return super().static_attribute(owner, name, node)
+        if owner is conf and name in NAMED:
+            return Static(getattr(conf, name))
+        value = getattr(owner, name)
+        if not isinstance(value, ConfClass | dict):
+            self.session.settings[f"conf.{name}"] = value
+        return self.known(value, name, node)
+
+    def check_name(self, name: str, places: tuple[tuple[str, str], ...], node: ast.AST) -> None:
+        """A table of layers may be filled by the layers themselves."""
+        if not _registry(self.globals.get(name)):
+            super().check_name(name, places, node)
+
+    def check_attribute(self, cls: type, name: str, node: ast.AST) -> None:
+        """The same for an attribute of a class."""
+        if not _registry(getattr(cls, name, None)):
+            super().check_attribute(cls, name, node)
+
+    # ------------------------------------------------------------------------------------------------------ tables
+
+    def on_subscript(self, node: ast.Subscript, env: Env) -> Value:
+        """``TABLE[key]``, whose entry may be a table again."""
+        if not isinstance(node.slice, ast.Slice):
+            owner = self.e(node.value, env)
+            if isinstance(owner, Static) and is_table(owner.value):
+                key = self.e(node.slice, env)
+                if isinstance(key, Const):
+                    return self.entry(owner.value, key.value, NEVER, node.value)
+                return self.lookup(owner.value, self.expr(key, node), Const(None), node)
+        return super().on_subscript(node, env)
+
+    def table_method(self, table: dict[object, object], name: str, args: tuple[Value, ...], node: ast.Call) -> Value:
+        """``TABLE.get(key, default)`` of a key that is known."""
+        if name == "get" and len(args) in (1, 2) and isinstance(args[0], Const):
+            default = args[1] if len(args) == 2 else Const(None)
+            return self.entry(table, args[0].value, default, node.func.value)  # type: ignore[attr-defined]
+        return super().table_method(table, name, args, node)
+
+    def entry(self, table: dict[object, object], key: object, default: Value, node: ast.AST) -> Value:
+        """One entry of a table; of configuration, it is remembered."""
+        if key not in table:
+            return default
+        value = table[key]
+        if "conf." in (text := ast.unparse(node)) and not isinstance(value, dict):
+            self.session.settings[f"{text}[{key!r}]"] = value
+        return scalar(value) or Static(value)
+
+    def lookup(self, table: dict[object, object], key: Expr, default: Expr, node: ast.AST) -> Expr:
+        """The entry of a constant table: one look-up, whatever its size."""
+        if isinstance(key, Const):
+            return self.expr(Static(table[key.value]), node) if key.value in table else default
+        if isinstance(key, If):
+            first, second = (self.lookup(table, k, default, node) for k in (key.t, key.f))
+            return If(key.c, first, second)
+        if isinstance(key, Case) and all(isinstance(v, int | bytes | str) for _, v in key.entries):
+            found = [(k, self.lookup(table, Const(v), default, node)) for k, v in key.entries]
+            return case(key.x, found, self.lookup(table, key.default, default, node))
+        if self.is_flags(key) or len(table) > MAX_ENTRIES:
+            return super().lookup(table, key, default, node)
+        entries: list[tuple[Any, Expr]] = []
+        for k, v in table.items():
+            known = scalar(k)
+            if known is None or known.value is None or isinstance(known.value, bool):
+                return super().lookup(table, key, default, node)
+            entries.append((known.value, self.expr(Static(v), node)))
+        return case(key, entries, default)
+
+    # ------------------------------------------------------------------------------------------------------- calls
+
+    def on_call(self, node: ast.Call, env: Env) -> Value:
+        """``super().method(...)`` and ``globals()``."""
+        f = node.func
+        if isinstance(f, ast.Name) and f.id == "globals" and not node.args and "globals" not in env:
+            return Static(self.globals)
+        if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Call) and _is_super(f.value):
+            args, keywords = self.arguments(node, env)
+            return self.above(self.owner_of(f.value, env), f.attr, args, keywords, node)
+        return super().on_call(node, env)
+
+    def owner_of(self, node: ast.Call, env: Env) -> type:
+        """The class whose method calls ``super()``."""
+        value = self.e(node.args[0], env) if node.args else Static(self.closure.get("__class__"))
+        cls = value.value if isinstance(value, Static) else None
+        if not isinstance(cls, type):
+            raise self.refuse(node, "calls super() of something unknown", HINT_PACKET)
+        return cls
+
+    def above(self, cls: type, name: str, args: tuple[Value, ...], keywords: Any, node: ast.Call) -> Value:
+        """The value of a base class's method."""
+        mro = list(self.layer.__mro__) if self.layer is not None else []
+        above = mro[mro.index(cls) + 1 :] if cls in mro else list(cls.__mro__[1:])
+        found = next((vars(c)[name] for c in above if name in vars(c)), None)
+        if not isinstance(found, types.FunctionType):
+            raise self.refuse(node, f"calls super().{name}()", HINT_PACKET)
+        return self.inline(found, (PACKET, *args), keywords, node)
+
+    def method(self, owner: Ref, name: str, args: tuple[Value, ...], keywords: Any, node: ast.Call) -> Value:
+        """``self.guess_payload_class(payload)`` and ``self.default_payload_class(payload)``."""
+        if owner == PACKET and self.layer is not None and name in ("guess_payload_class", "default_payload_class"):
+            found = inspect.getattr_static(self.layer, name)
+            if isinstance(found, types.FunctionType):
+                return self.inline(found, (PACKET, *args), keywords, node)
+        return super().method(owner, name, args, keywords, node)
+
+    def inline(self, fn: types.FunctionType, args: tuple[Value, ...], keywords: Any, node: ast.AST) -> Value:
+        """Scapy's own methods mean what they are known to mean."""
+        if fn is Packet.guess_payload_class:
+            self.session.classes[GUESS] = Packet
+            return Const(GUESS)
+        if fn is Packet.default_payload_class:
+            return self.class_const(conf.raw_layer)
+        return super().inline(fn, args, keywords, node)
+
+    def call_isinstance(self, args: tuple[Value, ...], node: ast.Call) -> Value:
+        """``isinstance(pkt.underlayer, Layer)``: the name of that layer is among those of the class."""
+        if len(args) == 2 and isinstance(args[0], Ref) and args[0].path[-1] in ("underlayer", "parent"):
+            wanted = args[1].value if isinstance(args[1], Static) else None
+            kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+            if kinds and all(isinstance(k, type) and issubclass(k, Packet) for k in kinds):
+                names = tuple(sorted({class_name(c) for k in kinds for c in _family(k)}))
+                there = Un("not", IsNone(args[0]))
+                return Logic("and", there, InSet(Ref((*args[0].path, "#name")), names))
+        return super().call_isinstance(args, node)
+
+    # -------------------------------------------------------------------------------------------------- statements
+
+    def block(self, body: Sequence[ast.stmt], env: Env) -> Value:
+        """What *body* returns; a path that raises has no value."""
+        for i, s in enumerate(body):
+            if isinstance(s, ast.Raise):
+                return NEVER
+            if isinstance(s, ast.Try):
+                return self.attempt(s, body[i + 1 :], env)
+            if isinstance(s, ast.Return | ast.If):
+                return super().block(body[i:], env)
+            if not isinstance(s, ast.Assert):
+                self.step(s)
+                self.statement(s, env)
+        return Const(None)
+
+    def attempt(self, s: ast.Try, rest: Sequence[ast.stmt], env: Env) -> Value:
+        """``try``: look-ups in tables, whose misses the handler answers."""
+        if len(s.handlers) != 1 or s.finalbody or s.orelse or not _only_lookup(s):
+            self.statement(s, env)
+        handler = self.block([*s.handlers[0].body, *rest], dict(env))
+        value = self.block([*s.body, *rest], env)
+        return value if handler == NEVER else self.missed(value, handler, s)
+
+    def missed(self, value: Value, handler: Value, node: ast.AST) -> Value:
+        """*value* with *handler*'s in place of what a table has no entry for."""
+        other = self.expr(handler, node)
+        if isinstance(value, Case) and value.default == Const(None):
+            return Case(value.x, value.entries, other)
+        if isinstance(value, If) and value.f == Const(None):
+            return If(value.c, value.t, other)
+        raise self.refuse(node, "catches errors (try)", "test for what would go wrong instead")
+
+    def branch(self, s: ast.If, rest: Sequence[ast.stmt], env: Env) -> Value | None:
+        """An ``if`` of which one side may raise."""
+        raises = [
+            any(isinstance(n, ast.Raise | ast.Try) for x in side for n in ast.walk(x)) for side in (s.body, s.orelse)
+        ]
+        if not any(raises):
+            return super().branch(s, rest, env)
+        c = self.condition(s.test, env)
+        if isinstance(c, Const):
+            return self.block([*(s.body if c.value else s.orelse), *rest], env)
+        t = self.block([*s.body, *rest], dict(env))
+        f = self.block([*s.orelse, *rest], dict(env))
+        if NEVER in (t, f):
+            return f if t == NEVER else t
+        return self.bounded(If(c, self.expr(t, s), self.expr(f, s)), s)
+
+    def expr(self, value: Value, node: ast.AST) -> Expr:
+        """*value* as a value of the IR."""
+        if value == NEVER:
+            raise self.refuse(node, "always raises an error", "return a value")
+        return super().expr(value, node)
+
+
+def _only_lookup(s: ast.Try) -> bool:
+    """True when all that can fail in the body is one look-up."""
+    return len(s.body) == 1 and isinstance(s.body[0], ast.Return) and isinstance(s.body[0].value, ast.Subscript)
+
+
+def _is_super(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "super"
+
+
+def _family(cls: Any) -> list[type]:
+    out = [cls]
+    for sub in cls.__subclasses__():
+        out += _family(sub)
+    return out
+
+
+def _registry(value: object) -> bool:
+    """True for a table or list of layers, which grows while modules are loaded."""
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    flat = [x for v in held for x in (v.values() if isinstance(v, dict) else (v,))]
+    return bool(flat) and all(isinstance(v, type) and issubclass(v, Packet) for v in flat)
