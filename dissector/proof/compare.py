@@ -98,7 +98,7 @@ class Comparison:
                 return None
             return "layer", f"{step.name} at {step.start} is missing; {said(shown)}"
         self.at += 1
-        if shown.start != step.start and step.start != step.stop:
+        if step.start not in {shown.start, step.stop}:
             return "place of layer", f"{step.name} is at {step.start}, and is shown at {shown.start}"
         return None
 

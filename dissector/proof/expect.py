@@ -4,8 +4,8 @@
 The tree of a plugin may have branches of its own; what counts is which values stand in it, one behind the other, with
 which octets, and in which layer.  So both sides are made flat: Scapy's here, the plugin's in ``compare``.
 
-Three things end a comparison without a difference, since nobody promised more: a layer that Wireshark dissects itself
-(:class:`~dissector.ir.packets.External`), one that was refused (``Opaque``), and octets that Scapy gave up.  Of the last
+Three things are passed over, since nobody promised more: a layer that Wireshark dissects itself
+(:class:`~dissector.ir.packets.External`), one that was refused (``Opaque``), and octets that Scapy gave up.  Of these
 a plugin has to say that something is amiss; what it shows of them before must be what Scapy had read before.
 """
 

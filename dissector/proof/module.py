@@ -133,20 +133,20 @@ class Prover:
         except DissectorError as error:
             self.fail(str(error))
             return
-        waiting = list(self.cases)
+        waiting, said = list(self.cases), None
         for _ in range(ENOUGH_ERRORS):
             if not waiting:
                 return
-            done, error = self.compared(plugin, waiting)
-            if error is None:
+            done, said = self.compared(plugin, waiting)
+            if said is None:
                 return
             if done < 0:
                 break
             bad = waiting[done].cls if done < len(waiting) else None
             if bad is not None:
-                self.note(bad, "lua", f"{error}; octets {waiting[done].octets.hex()}")
+                self.note(bad, "lua", f"{said}; octets {waiting[done].octets.hex()}")
             waiting = [case for case in waiting[done + 1 :] if case.cls is not bad]
-        self.fail(error or "too many errors")
+        self.fail(said or "too many errors")
 
     def fail(self, text: str) -> None:
         """Note an error that concerns all classes."""

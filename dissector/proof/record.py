@@ -123,6 +123,8 @@ _recorder: Recorder | None = None
 
 def bit_of(rest: Any, end: int) -> int:
     """Give the place, in bits, at which *rest* (octets, or octets and bits of the first that are read) begins."""
+    octets: bytes
+    bits: int
     octets, bits = rest if isinstance(rest, tuple) else (rest, 0)
     return (end - len(octets)) * 8 + bits
 
@@ -263,7 +265,7 @@ def read(layer: type[Packet], octets: bytes) -> Reading:
     with recording() as recorder:
         try:
             packet = layer(Octets(octets, 0))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a layer fails as it likes
             failed = f"{type(error).__name__}: {error}"
         tree = Tree(recorder)
         if packet is not None and not failed:
@@ -356,8 +358,8 @@ class Tree:
             for each in value.packets:
                 if each.start < 0 and not each.values and value.begin >= 0:
                     each.start = each.header = each.stop = value.begin // 8
-        for each in value.elements or ():
-            self.value(each)
+        for element in value.elements or ():
+            self.value(element)
         return value
 
 

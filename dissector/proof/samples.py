@@ -61,7 +61,7 @@ def samples(
     """
     state = random.getstate()
     random.seed(f"{seed}:{cls.__module__}.{cls.__name__}")
-    rng = random.Random(random.random())  # noqa: S311 - nothing secret
+    rng = random.Random(random.random())
     try:
         best = Gatherer(cls, cls, rng, wanted, budget).run()
         for host in hosts:

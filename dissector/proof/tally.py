@@ -60,7 +60,7 @@ def cause(verdict: dict[str, Any]) -> str:
         return re.sub(r"'[^']*'|\b\d+\b|^\S+: ", "…", text)
     text = re.sub(r"^(\w[\w ]*): \S+: ", r"\1: ", text)
     text = re.sub(r"\bscapy_[\w.]+", "FIELD", text)
-    text = re.sub(r"/tmp/\S+|'[^']*'|\b[0-9a-f]{4,}…?|-?\b\d[\d.+:xa-f]*\b", "…", text)
+    text = re.sub(r"(?<= )/\S+|'[^']*'|\b[0-9a-f]{4,}…?|-?\b\d[\d.+:xa-f]*\b", "…", text)
     return text[:110]
 
 
@@ -76,7 +76,8 @@ def differences(found: list[Module]) -> str:
         lines.append(f"== {status}: {len(group)} classes: {why}")
         for module, verdict in group[: 4 if status != "refused" else 3]:
             where = f" ({verdict['where']})" if verdict["where"] else ""
-            lines.append(f"   {module.removeprefix('scapy.contrib.')}:{verdict['name']}{where} {verdict['kinds'] or ''}")
-            for example in (verdict["examples"] or [verdict["reason"]])[:2]:
-                lines.append(f"      {example[:400]}")
+            lines.append(
+                f"   {module.removeprefix('scapy.contrib.')}:{verdict['name']}{where} {verdict['kinds'] or ''}"
+            )
+            lines += [f"      {example[:400]}" for example in (verdict["examples"] or [verdict["reason"]])[:2]]
     return "\n".join(lines) + "\n"
