@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the passes over a layer's methods have in common: finding a method that the layer has of its own.
 
-Scapy calls ``answers``, ``post_build``, ``mysummary`` and the like on every packet; ``Packet`` has each of them and
+Scapy calls ``answers``, ``post_build``, ``mysummary`` and the like on every packet.  ``Packet`` has each of them and
 means nothing by it.  A *method of its own* is one that stands in the layer's class or in one that it is derived from,
 below ``Packet``.
 """
