@@ -191,6 +191,15 @@ class PacketBody(Body):
                 return Logic("and", there, InSet(Ref((*args[0].path, "#name")), names))
         return super().call_isinstance(args, node)
 
+    def is_class(self, e: Expr) -> bool:
+        """A table of classes is a class as well."""
+        if isinstance(e, Case):
+            results = [v for _, v in e.entries]
+            return self.is_class(e.default) and all(v is None or v in self.session.classes for v in results)
+        if isinstance(e, If):
+            return self.is_class(e.t) and self.is_class(e.f)
+        return super().is_class(e)
+
     # -------------------------------------------------------------------------------------------------- statements
 
     def block(self, body: Sequence[ast.stmt], env: Env) -> Value:

@@ -22,6 +22,7 @@ from ...ir.packets import Payload
 from ...ir.simplify import simplify
 from ..scope import inner
 from ..values import class_name
+from .around import before, only_options, passes_through
 from .bodies import GUESS
 from .extent import extent_of
 from .registry import place_of
@@ -34,13 +35,14 @@ RAW, PADDING = class_name(Raw), class_name(Padding)
 NO_PAYLOAD = Payload(size=Const(0))
 
 
-def check_hooks(layer: Any) -> None:
-    """Refuse a layer that dissects in code."""
+def check_hooks(context: Context) -> None:
+    """Refuse a layer that dissects in code; learn what harmless code keeps in the packet."""
+    layer = context.layer
     for hook in (*TAKES_OVER, *AROUND):
         owner = next(c for c in layer.__mro__ if hook in vars(c))
         if owner in (Packet, object) or owner.__module__ in ("scapy.packet", "scapy.base_classes"):
             continue
-        if hook in AROUND and harmless(inspect.getattr_static(owner, hook), hook):
+        if hook in AROUND and harmless(context, inspect.getattr_static(owner, hook), hook):
             continue
         what = f"{layer.__name__}.{hook}() takes part in the dissection ({place_of(owner, hook)})"
         raise Refused(_where(owner, hook), what, "say it with fields, or replace the layer with an override file")
@@ -50,9 +52,16 @@ def _where(owner: type, hook: str) -> str:
     return place_of(owner, hook).rpartition(", ")[2]
 
 
-def harmless(function: Any, hook: str) -> bool:
-    """True for a hook that gives the octets on as they are, and only touches what is needed to build a packet."""
-    return False
+def harmless(context: Context, function: Any, hook: str) -> bool:
+    """True for a hook that gives the octets on as they are."""
+    if hook == "__init__":
+        return only_options(context.layer, function)
+    if hook not in ("pre_dissect", "post_dissect"):
+        return False
+    kept = passes_through(context.layer, function)
+    if kept and hook == "pre_dissect":
+        context.kept.update({name: before(e) for name, e in kept.items()})
+    return kept is not None
 
 
 # -------------------------------------------------------------------------------------------------------- payload
@@ -60,7 +69,6 @@ def harmless(function: Any, hook: str) -> bool:
 
 def payload_of(context: Context) -> Payload:
     """What is behind the items of a layer."""
-    layer = context.layer
     size = extent_of(context)
     if size == Const(0):
         return NO_PAYLOAD

@@ -14,6 +14,7 @@ from scapy.packet import Packet
 from ...errors import Refused
 from ...ir.packets import Either, Item, Layer, List, Payload, Sub
 from ..layers import class_source, field_source
+from ..scope import inner
 from ..values import class_name
 from . import bits, lists, numbers, strings, wrappers  # noqa: F401  they register their rows
 from .hooks import check_hooks, dispatched, payload_of, without_raw
@@ -44,10 +45,10 @@ def translated_packet(cls: Any, abbrev: str | None = None) -> Translated:
     if not (isinstance(cls, type) and issubclass(cls, Packet)):
         raise Refused(str(source), f"{cls!r} is not a Scapy layer", "a layer is a subclass of scapy.packet.Packet")
     layer: Any = cls
-    check_hooks(layer)
     prefix = snake(layer.__name__) if abbrev is None else abbrev
     context = Context(layer, prefix)
     try:
+        check_hooks(context)
         dispatch = dispatched(context)
         items = _items(context)
         payload = payload_of(context)
@@ -78,8 +79,20 @@ def _items(context: Context) -> tuple[Item, ...]:
         item = _plain_choices(item_of(subject))
         items.append(item)
         context.read[item.name] = item
+        if shown_otherwise(fld):
+            context.odd.add(item.name)
     context.at = len(items)
     return tuple(bits.laid_out(items))
+
+
+def shown_otherwise(fld: Any) -> bool:
+    """True for a field whose value in a callable is not what was read, because its class says so (``i2h``)."""
+    here = inner(fld)
+    for each in (here, *(f for f, _ in getattr(here, "flds", ())), getattr(here, "dflt", here)):
+        owner = next((c for c in type(inner(each)).__mro__ if "i2h" in vars(c)), None)
+        if owner is not None and owner.__module__ != "scapy.fields":
+            return True
+    return False
 
 
 def _plain_choices(item: Item) -> Item:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...errors import Refused
 from ...ir.packets import Item
+from ..values import class_name
 from .subject import Subject
 
 Row = Callable[[Subject], Item]
@@ -25,25 +26,25 @@ READS = ("getfield", "m2i", "_find_fld_pkt", "_iterate_fields_cond", "padlen", "
 
 HINT = "register a row for the field class: dissector.frontend.packets.register(FieldClass, row)"
 
-_ROWS: dict[type, Row] = {}
+_ROWS: dict[str, Row] = {}
 
 
-def register(cls: type, row: Row | None = None) -> Any:
-    """Give field class *cls* a row; as a function, or as a decorator ``@register(cls)``."""
+def register(cls: type | str, row: Row | None = None) -> Any:
+    """Give field class *cls*, or the one of that dotted name, a row; as a function, or as ``@register(cls)``."""
     if row is None:
         return functools.partial(_register, cls)
     return _register(cls, row)
 
 
-def _register(cls: type, row: Row) -> Row:
-    _ROWS[cls] = row
+def _register(cls: type | str, row: Row) -> Row:
+    _ROWS[cls if isinstance(cls, str) else class_name(cls)] = row
     return row
 
 
 def row_of(subject: Subject) -> Row:
     """The row for the class of the subject's field, or :class:`Refused`."""
     cls = type(subject.fld)
-    known = [b for b in cls.__mro__ if b in _ROWS]
+    known = [b for b in cls.__mro__ if class_name(b) in _ROWS]
     if not known:
         raise subject.refuse(f"field class {cls.__name__} is not known", HINT)
     found = next((b for b in known if _own_way(cls, b) is None), None)
@@ -52,7 +53,7 @@ def row_of(subject: Subject) -> Row:
         owner = next(b for b in cls.__mro__ if method in vars(b))
         what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, method)})"
         raise subject.refuse(what, HINT)
-    return _ROWS[found]
+    return _ROWS[class_name(found)]
 
 
 def _own_way(cls: type, base: type) -> str | None:

@@ -46,6 +46,10 @@ class Context:
     at: int = 0
     """The number of the field that is being translated."""
 
+    kept: dict[str, Expr] = field(default_factory=dict)
+    """What ``pre_dissect`` keeps in the packet, by its attribute."""
+    odd: set[str] = field(default_factory=set)
+    """The fields whose values are something else in a callable than what was read."""
     settings: dict[str, object] = field(default_factory=dict)
     """What was taken from Scapy's configuration."""
 
@@ -161,6 +165,8 @@ def _field(context: Context, ref: Ref) -> Expr:
     if len(ref.path) == 1:
         raise Refused("", "asks for the packet as a whole, which is not there while it is dissected", HINT_LATER)
     name = ref.path[1]
+    if name in context.kept and len(ref.path) == 2:
+        return context.kept[name]
     if name in context.read or name in ("underlayer", "parent", "original"):
         if name in context.read and any(f.name == name for f in _later(context)):
             raise Refused("", f"asks for {name!r}, of which there are several", "give each field a name of its own")
@@ -197,13 +203,13 @@ def _check_kinds(context: Context, e: Expr) -> None:
     if isinstance(e, Ref) and e.path[0] == "F" and len(e.path) >= 2:
         item = context.read.get(e.path[1])
         if item is not None:
-            _check_kind(item, e)
+            _check_kind(item, odd=item.name in context.odd)
     for below in children(e):
         _check_kinds(context, below)
 
 
-def _check_kind(item: Item, ref: Ref) -> None:
-    if isinstance(item, Leaf) and not plain(item):
+def _check_kind(item: Item, *, odd: bool) -> None:
+    if odd or (isinstance(item, Leaf) and not plain(item)):
         raise Refused("", f"uses the value of {item.name!r}, which is no plain number or octets", "use a number")
 
 
