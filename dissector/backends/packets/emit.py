@@ -98,7 +98,7 @@ def _declarations(suite: Suite, fields: Fields, tables: dict[str, str]) -> list[
         for name, text, group, severity in EXPERTS
     )
     out = [
-        f"local proto = Proto({string(suite.prefix)}, {string(_line(suite.title))})",
+        f"local proto = Proto({string(suite.prefix)}, {string(f'{_line(suite.title)} ({suite.prefix})')})",
         f"local proto_column = {string(identifier(suite.name).upper())}",
         "",
         "local vs, texts, flag_lists, known = {}, {}, {}, {}",

@@ -88,6 +88,7 @@ class Fields:
         if self._families.setdefault(abbrev, family) != family:
             abbrev = f"{abbrev}.{family}"
             self._families[abbrev] = family
+        label = label.strip() or abbrev.rpartition(".")[2]
         definition = f"ProtoField.{kind}({string(f'{self.suite.prefix}.{abbrev}')}, {string(label)}{rest})"
         known = self._known.get((abbrev, definition))
         if known is not None:
@@ -119,8 +120,10 @@ class Fields:
         return self._declare(leaf.abbrev, kind, leaf.label, rest)
 
     def _type(self, leaf: Leaf) -> tuple[str, str]:
+        if leaf.template == "extended":
+            return "uint64", f", {'base.HEX' if leaf.hex else 'base.DEC'}"
         if leaf.template:
-            return "string" if leaf.template == "reversed" else "bytes", ""
+            return "string" if leaf.template == "reversed" and leaf.kind in FIXED else "bytes", ""
         if leaf.kind == "time":
             return "absolute_time", ", base.UTC"
         if is_number(leaf) and leaf.scaling is not None:
@@ -168,7 +171,7 @@ class Fields:
         return f"flag_lists[{self.flags.setdefault(text, str(len(self.flags) + 1))}]", way
 
     def _flag(self, leaf: Leaf, flag: Flag, way: str, octets: int, shift: int) -> str:
-        abbrev = f"{leaf.abbrev}.{flag.name}"
+        abbrev = f"{leaf.abbrev}.{flag.name or f'bit_{flag.mask.bit_length() - 1}'}"
         mask = flag.mask << shift
         if way == "in":
             return self._declare(abbrev, "bool", flag.label, f", {8 * octets}, nil, {hex(mask)}")

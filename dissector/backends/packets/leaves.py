@@ -28,11 +28,16 @@ class Leaves:
 
     def leaf(self, leaf: Leaf, into: str | None) -> list[str]:
         """The lines of *leaf*, its value put into *into* when somebody needs it."""
+        if leaf.template == "extended":
+            bit = dict(leaf.arguments).get("bit", 0)
+            return self._call(leaf, into, f"extended({{}}, stop, {bit})")
+        if leaf.template == "reversed" and leaf.kind not in FIXED:
+            return self._call(leaf, into, f"turned({{}}, {self._size(leaf)}, stop)")
         if leaf.template and leaf.template != "reversed":
             return self._template(leaf, into)
         if leaf.bits is not None:
             return self._loose(leaf, into)
-        if leaf.kind == "ether" and leaf.little or leaf.template == "reversed":
+        if (leaf.kind == "ether" and leaf.little) or leaf.template == "reversed":
             return self._call(leaf, into, f"backwards({{}}, {FIXED[leaf.kind]}, stop, {string(leaf.kind)})")
         if leaf.kind in FIXED:
             add = "address_le" if leaf.little else "address"
@@ -91,10 +96,13 @@ class Leaves:
     def _octets(self, leaf: Leaf, into: str | None) -> list[str]:
         if leaf.until:
             return self._marked(leaf, into)
-        size = self.printer.value(leaf.size) if leaf.size is not None else "nil"
+        size = self._size(leaf)
         if leaf.kind == "string":
             return self._call(leaf, into, f"text({{}}, {size}, stop, {self._encoding(leaf)})")
         return self._call(leaf, into, f"octets({{}}, {size}, stop)")
+
+    def _size(self, leaf: Leaf) -> str:
+        return self.printer.value(leaf.size) if leaf.size is not None else "nil"
 
     def _marked(self, leaf: Leaf, into: str | None) -> list[str]:
         encoding = self._encoding(leaf) if leaf.kind == "string" else "nil"

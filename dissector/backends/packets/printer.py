@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Expressions about packets as Lua: the stream printer's, with the scopes of packets and with values that may be absent.
+"""Expressions about packets as Lua: the stream printer's, with the scopes of packets and values that may be absent.
 
-Scapy gives None for a field that is not there.  None equals nothing but None, is false as a condition, and in arithmetic
-or an order it is an error, which ends the layer.  In Lua the first is ``nil`` as it is; the second needs ``truthy()``
+Scapy gives None for a field that is not there.  None equals nothing but None, is false as a condition, and in
+arithmetic or an order it is an error, which ends the layer.  In Lua the first is ``nil`` as it is; the second needs ``truthy()``
 since 0 and "" are true; the third needs ``need()``, because Lua's own error would be one of the plugin.  Values that
 are there for certain (:func:`dissector.backends.packets.values.certain`) need neither.
 """
@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...ir.expr import Bin, Cmp, Const, Expr, If, InSet, IsNone, Logic, Peek, PeekBytes, Ref, Size, Type, Un
+from ...ir.expr import Bin, Case, Cmp, Const, Expr, If, InSet, IsNone, Logic, Peek, PeekBytes, Ref, Size, Type, Un
 from ...ir.simplify import truth
 from ..lua.fields import identifier
 from ..lua.printer import ADD, ATOM, COMPARE, MUL, UNARY, Printer, Text, number, string
@@ -103,6 +103,9 @@ class PacketPrinter(Printer):
         if isinstance(e, If):
             t, f = self.kind(e.t), self.kind(e.f)
             return t if t == f else "any"
+        if isinstance(e, Case):
+            kinds = {self.kind(x) for x in (*(Const(v) for _, v in e.entries), e.default)}
+            return kinds.pop() if len(kinds) == 1 else "any"
         return e.type
 
     def arithmetic(self, e: Expr, precedence: int) -> str:
@@ -245,6 +248,15 @@ class PacketPrinter(Printer):
         yes, no = (f"function() return {self.value(x)} end" for x in (e.t, e.f))
         return f"either({self.cond(e.c)}, {yes}, {no})", ATOM
 
+    def _case(self, e: Case) -> Text:
+        values = [v for _, v in e.entries]
+        rows = ", ".join(f"[{_constant(k)}] = {self.value(Const(v))}" for k, v in e.entries if v is not None)
+        found = f"{self.table(rows)}[{self._key(e.x)}]"
+        if None not in values:
+            return (found, ATOM) if e.default == Const(None) else (f"({found} or {self.operand(e.default, 2)})", ATOM)
+        nothing = InSet(e.x, tuple(k for k, v in e.entries if v is None))
+        return self._p(If(nothing, Const(None), Case(e.x, tuple(x for x in e.entries if x[1] is not None), e.default)))
+
     def choice(self, e: Expr) -> str:
         """A choice: the name of a layer, "" for none."""
         return self._choice(e)[0]
@@ -252,6 +264,10 @@ class PacketPrinter(Printer):
     def _choice(self, e: Expr) -> Text:
         if isinstance(e, Const):
             return self._const(Const(e.value if isinstance(e.value, str) else ""))
+        if isinstance(e, Case):
+            rows = ", ".join(f"[{_constant(k)}] = {self._choice(Const(v))[0]}" for k, v in e.entries)
+            other = self._choice(e.default)
+            return f"{self.table(rows)}[{self._key(e.x)}] or {other[0]}", 1
         if not isinstance(e, If):
             return f'({self.operand(e, 3)} or "")', ATOM
         rows, x, rest = _cases(e)

@@ -121,6 +121,28 @@ local function text(t, field, pos, n, stop, encoding)
   return last, sub(S, pos + 1, last), item
 end
 
+-- Octets whose value is in reverse order.
+local function turned(t, field, pos, n, stop)
+  local last, value, item = octets(t, field, pos, n, stop)
+  return last, value:reverse(), item
+end
+
+-- A number in seven bits of each octet, the lowest first; the other bit (0 or 7) says that there is one more.
+local function extended(t, field, pos, stop, bit)
+  local v, at, parts = 0, pos, { 0, 0, 0 }
+  repeat
+    if at >= stop then cut(pos, at - pos + 1, stop) end
+    local octet, i = byte(S, at + 1), at - pos
+    local more = bit == 0 and octet % 2 or floor(octet / 128)
+    local seven = bit == 0 and floor(octet / 2) or octet % 128
+    if i < 10 then parts[floor(i / 4) + 1] = parts[floor(i / 4) + 1] + seven * 128 ^ (i % 4) end
+    v, at = v + seven * 128 ^ i, at + 1
+  until more == 0 or i > 127
+  local low, middle, high = parts[1], parts[2], parts[3]
+  local exact = UInt64.new(low + middle % 16 * 268435456, (floor(middle / 16) + high * 16777216) % 4294967296)
+  return at, v, t:add(field, T(pos, at - pos), exact)
+end
+
 -- Where a value ends that is ended by some octets; in text of 16 bits a character is two octets.
 local function ending(pos, stop, mark, step)
   local at = pos
