@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scapy.fields import FlagValue
+
 from dissector.ir.packets import leaves
 from dissector.proof.expect import Begun, Boundary, Expectation, Expected, Names, Step
 from dissector.proof.values import differs, short
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
     from dissector.proof.record import Reading
     from dissector.tshark.tree import Node
+
+
+FAMILIES = ("uint", "int", "bytes", "string", "float", "time", "bool", "ipv4", "ipv6", "ether", "uuid")
+"""What stands behind the name of a field whose type is not that of the first field with the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class Shown:
     start: int
     length: int
     is_layer: bool
+    children: list[Node]
 
 
 class Comparison:
@@ -62,7 +69,8 @@ class Comparison:
         """Give what counts of a tree, from top to bottom."""
         if node.name in leaf_names or node.name in layer_names:
             start, length = node.pos or (-1, 0)
-            yield Shown(node.name, node.show, start - self.ahead, length, node.name not in leaf_names)
+            is_layer = node.name not in leaf_names
+            yield Shown(node.name, node.show, start - self.ahead, length, is_layer, node.children)
         for child in node.children:
             yield from self.flat(child, leaf_names, layer_names)
 
@@ -106,13 +114,13 @@ class Comparison:
         """Compare a value."""
         shown = self.next()
         empty = step.octets is None or step.octets[1] == 0
-        if shown is None or shown.name not in step.names:
+        if shown is None or not is_one_of(shown.name, step.names):
             if empty:
                 return None
             return "missing", f"{'/'.join(sorted(step.names))} = {step.value!r:.60} is missing; {said(shown)}"
         self.at += 1
         octets = self.octets[max(shown.start, 0) : max(shown.start, 0) + shown.length]
-        wrong = differs(step.value, shown.show, octets, step.leaf)
+        wrong = differs(step.value, shown.show, octets, step.leaf) or flag_differs(step, shown)
         if wrong:
             return "value", f"{shown.name}: {wrong}"
         return None if empty else self.placed(step, shown)
@@ -137,6 +145,26 @@ class Comparison:
         return None
 
 
+def is_one_of(name: str, names: frozenset[str]) -> bool:
+    """Tell a field of one of *names*; one of another type than the first of that name has the type behind it."""
+    stem, _, last = name.rpartition(".")
+    return name in names or (last in FAMILIES and stem in names)
+
+
+def flag_differs(step: Expected, shown: Shown) -> str:
+    """Compare the flags below a value with the bits of the value, each on its own."""
+    if step.leaf is None or not step.leaf.flags or not isinstance(step.value, int | FlagValue):
+        return ""
+    found = {child.name.rpartition(".")[2]: child for child in shown.children}
+    for flag in step.leaf.flags:
+        child = found.get(flag.name)
+        if child is None:
+            return f"flag {flag.name} is not shown"
+        if child.as_bool() != bool(int(step.value) & flag.mask):
+            return f"flag {flag.name} of {int(step.value):#x} is shown as {child.show}"
+    return ""
+
+
 def said(shown: Shown | None) -> str:
     """Say what the plugin shows instead."""
     return f"{shown.name} at {shown.start} comes next" if shown else "nothing comes any more"
@@ -148,7 +176,7 @@ def known_leaves(names: Names) -> set[str]:
     for layer in names.suite.layers:
         for item in layer.items:
             found |= names.of_item(item) if not hasattr(item, "layer") and not is_packets(item) else set()
-    return found
+    return found | {f"{name}.{family}" for name in found for family in FAMILIES}
 
 
 def is_packets(item: object) -> bool:

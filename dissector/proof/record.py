@@ -353,11 +353,11 @@ class Tree:
         found = value.value if isinstance(value.value, list) else [value.value]
         if found and all(isinstance(p, Packet) for p in found):
             value.packets = [self.reading(p) for p in found]
-        elif isinstance(value.value, list) and value.elements is None and bare_holds(value.field):
-            value.packets = []
             for each in value.packets:
                 if each.start < 0 and not each.values and value.begin >= 0:
                     each.start = each.header = each.stop = value.begin // 8
+        elif isinstance(value.value, list) and value.elements is None and bare_holds(value.field):
+            value.packets = []
         for element in value.elements or ():
             self.value(element)
         return value
