@@ -20,28 +20,26 @@ A switch in ``conf.contribs`` is taken as it is set now: a plugin has one form.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from scapy.config import conf
 from scapy.packet import NoPayload, Packet
 
 from dissector.errors import Refused
+from dissector.frontend.packets.bodies import PacketBody
 from dissector.frontend.packets.hashes import hashed
-from dissector.frontend.packets.methods import OTHER, Method, field_names, field_of, own_method
+from dissector.frontend.packets.methods import OTHER, PSEUDO, Method, field_names, field_of, own_method
 from dissector.frontend.scope import Env, Session, describe
 from dissector.frontend.source import locate
-from dissector.frontend.statements import Body
-from dissector.frontend.values import PACKET, Items, Static, Value, class_name, scalar
+from dissector.frontend.values import PACKET, Items, Static, Value, class_name
 from dissector.ir.expr import FALSE, Bin, Cmp, Const, Expr, If, InSet, Logic, Ref, Size, Un, refs, rewrite, walk
-from dissector.ir.model import SourceRef
+from dissector.ir.model import NOWHERE, SourceRef
 from dissector.ir.packets import Answers, Layer
 from dissector.ir.simplify import simplify, truth
 
 REQUEST = Ref((OTHER,))
 BELOW = "(below)"
 MAX_WAYS = 32
-PSEUDO = frozenset({"#head", "#pay", "#below"})
 
 
 class NotThere(Refused):
@@ -74,13 +72,17 @@ def answers_of(layer: type, requests: Iterable[type]) -> Found:
     if method is None:
         return Found()
     requests = tuple(dict.fromkeys((*requests, layer)))
-    never = Answers(class_name(layer), when=FALSE)
     for candidates in _candidates(layer, method, requests):
         rules, refused = _try(layer, method, candidates)
         if rules:
             kept, lax = _with_hashes(layer, rules, {class_name(r): r for r in candidates})
             return Found(kept, (*refused, *lax))
-    return Found((never,), refused)
+    return Found((never(class_name(layer)),), refused)
+
+
+def never(name: str, source: SourceRef = NOWHERE) -> Answers:
+    """The rule of a layer that answers nothing: without any rule it would answer its like."""
+    return Answers(name, when=FALSE, source=source)
 
 
 def _candidates(layer: type, method: Method, requests: tuple[type, ...]) -> list[tuple[type, ...]]:
@@ -136,7 +138,7 @@ def rules_for(layer: type, method: Method, request: type) -> list[Answers]:
     return [_rule(way, class_name(request), body.located.ref) for way in ways]
 
 
-class _Both(Body):
+class _Both(PacketBody):
     """Translation of a function of two packets."""
 
     def __init__(self, fn: object, session: Session, depth: int = 0, *, request: type) -> None:
@@ -159,19 +161,6 @@ class _Both(Body):
         if name != "payload" and name not in field_names(self.request):
             raise NotThere(self.refuse(node, "").where, f"answers() looks at {name} of a request that has none", "")
         return Ref((OTHER, name))
-
-    def on_subscript(self, node: ast.Subscript, env: Env) -> Value:
-        """``conf.contribs["UDS"]["…"]`` as it is set now."""
-        keys = _of_conf(node, self.globals)
-        if keys is None:
-            return super().on_subscript(node, env)
-        value: object = conf.contribs
-        for key in keys:
-            try:
-                value = value[key]  # type: ignore[index]  # a table of tables
-            except (LookupError, TypeError, AttributeError) as exc:
-                raise self.refuse(node, f"conf.contribs has no {key!r}") from exc
-        return scalar(value) or Static(value)
 
     def call_isinstance(self, args: tuple[Value, ...], node: ast.Call) -> Value:
         wanted = args[1].value if len(args) == 2 and isinstance(args[1], Static) else None
@@ -223,17 +212,6 @@ class _Both(Body):
         return super().method(owner, name, args, keywords, node)
 
 
-def _of_conf(node: ast.AST, names: Mapping[str, object]) -> list[object] | None:
-    """The keys of ``conf.contribs["UDS"]["…"]``, None for anything else."""
-    keys: list[object] = []
-    while isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        keys.insert(0, node.slice.value)
-        node = node.value
-    if isinstance(node, ast.Attribute) and node.attr == "contribs" and isinstance(node.value, ast.Name):
-        return keys if names.get(node.value.id) is conf else None
-    return None
-
-
 def _counted(e: Expr) -> Expr:
     """*e* with ``len()`` of a packet as what its layer has read."""
 
@@ -253,7 +231,7 @@ def _below(e: Expr) -> bool:
     return any(isinstance(n, Ref) and n.path[0] == BELOW for n in walk(e))
 
 
-def _ways(e: Expr, body: Body, node: ast.AST) -> list[list[Expr]]:
+def _ways(e: Expr, body: PacketBody, node: ast.AST) -> list[list[Expr]]:
     """The ways in which *e* is true, each a list of what must hold."""
     if isinstance(e, Const):
         return [[]] if e.value else []

@@ -37,12 +37,14 @@ from scapy.fields import (
     PacketListField,
     PadField,
     StrField,
+    StrFixedLenField,
 )
 from scapy.layers import inet6
 from scapy.packet import NoPayload, Packet
 
 from dissector.errors import Refused
 from dissector.frontend.callables import translate
+from dissector.frontend.packets.bodies import PacketBody
 from dissector.frontend.packets.layout import Place, at, bare, is_number, places
 from dissector.frontend.packets.methods import Method, field_names, field_of, own_method
 from dissector.frontend.packets.octets import (
@@ -61,7 +63,6 @@ from dissector.frontend.packets.octets import (
     spans,
 )
 from dissector.frontend.scope import Env, Session
-from dissector.frontend.statements import Body
 from dissector.frontend.values import PACKET, Static, Value
 from dissector.ir.expr import TRUE, Bin, Cmp, Const, Expr, If, IsNone, Logic, Ref, Size, Un, refs, rewrite, walk
 from dissector.ir.packets import Layer, Verify
@@ -126,12 +127,12 @@ def _computed(layer: type) -> Computed:
 
 
 def _eats_payload(layer: type) -> bool:
-    """True when the last field takes all that is left: what was built as payload is read as that field."""
+    """True when the last field may take what was built as payload: all that is left, or what a length says."""
     last = next((bare(f) for f in reversed(getattr(layer, "fields_desc", None) or ())), None)
     while isinstance(last, ConditionalField | MayEnd | PadField):
         last = bare(last.fld)
-    told = any(getattr(last, how, None) is not None for how in ("length_from", "count_from"))
-    return isinstance(last, StrField | PacketListField | FieldListField) and not told
+    fixed = isinstance(last, StrFixedLenField)
+    return isinstance(last, StrField | PacketListField | FieldListField) and not fixed
 
 
 # ------------------------------------------------------------------------------------------------- length fields
@@ -194,7 +195,7 @@ def _post_build(layer: type, method: Method) -> Computed:
     return Computed(tuple(out), tuple(refused))
 
 
-class _Build(Body):
+class _Build(PacketBody):
     """Translation of ``post_build(self, p, pay)``."""
 
     owner: type = Packet

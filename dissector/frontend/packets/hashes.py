@@ -14,9 +14,9 @@ import struct
 from collections.abc import Sequence
 
 from dissector.errors import Refused
+from dissector.frontend.packets.bodies import PacketBody
 from dissector.frontend.packets.methods import field_names, own_method
 from dissector.frontend.scope import Env, Session
-from dissector.frontend.statements import Body
 from dissector.frontend.values import PACKET, Items, Value
 from dissector.ir.expr import Const, Expr, If, Ref, refs
 from dissector.ir.simplify import simplify
@@ -50,7 +50,7 @@ def _values(layer: type) -> tuple[Expr, ...] | None:
     return out
 
 
-class _Hash(Body):
+class _Hash(PacketBody):
     """Translation of a function that puts octets together of which only the equality counts."""
 
     def enter(self, fn: object, env: Env) -> Value:

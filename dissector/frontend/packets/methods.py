@@ -8,7 +8,6 @@ below ``Packet``.
 
 from __future__ import annotations
 
-import inspect
 import types
 from dataclasses import dataclass
 
@@ -18,6 +17,9 @@ from dissector.frontend.scope import inner
 
 OTHER = "other"
 """The scope of the request, in what translates two packets at once."""
+
+PSEUDO = frozenset({"#head", "#pay", "#below"})
+"""What every layer has beside its fields when it was read; see :mod:`dissector.ir.packets`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,3 @@ def field_of(layer: type | None, name: str) -> object:
     """The Scapy field *name* of *layer* without the conditions around it, or None."""
     fields = getattr(layer, "fields_desc", None) or ()
     return next((inner(f) for f in fields if getattr(f, "name", None) == name), None)
-
-
-def constant(cls: type, name: str) -> object:
-    """A plain attribute of a class, or None."""
-    return inspect.getattr_static(cls, name, None)

@@ -16,6 +16,7 @@ from ..values import class_name
 from .externals import external
 from .layers import Translated, translated_packet
 from .names import snake, unique, word
+from .surroundings import with_surroundings
 
 PLAIN = (Packet, NoPayload, Raw, Padding)
 
@@ -31,7 +32,7 @@ def suite(module_or_classes: Any, *, prefix: str | None = None, name: str | None
     single = roots[0] if len(roots) == 1 else None
     found, externals, refused = _closure(roots)
     abbrevs = _abbrevs(found, home, single)
-    layers = tuple(translated_packet(cls, abbrevs[cls]).layer for cls in found)
+    layers = with_surroundings([translated_packet(cls, abbrevs[cls]).layer for cls in found])
     opaques = tuple(Opaque(class_name(cls), _label(cls), exc.where, exc.what, exc.hint) for cls, exc in refused.items())
     sources = tuple(dict.fromkeys(layer.source.file for layer in layers))
     title = getattr(module_or_classes, "__doc__", "") if module else ""

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from scapy.fields import IP6Field, IPField, MACField, StrField
 
 from dissector.errors import Refused
-from dissector.frontend.packets.methods import field_names, own_method
+from dissector.frontend.packets.bodies import PacketBody
+from dissector.frontend.packets.methods import PSEUDO, field_names, own_method
 from dissector.frontend.scope import Env, Session
-from dissector.frontend.statements import Body
 from dissector.frontend.values import PACKET, Items, Static, Value
 from dissector.ir.expr import FALSE, TRUE, Const, Expr, If, Logic, Ref, Un, refs
 from dissector.ir.model import Message
@@ -83,14 +83,14 @@ def info_of(layer: type) -> tuple[tuple[Expr | None, Message], ...]:
         raise body.refuse(node, "mysummary() gives something that is no text")
     if len(parts) > MAX_PARTS:
         raise body.refuse(node, f"mysummary() has more than {MAX_PARTS} parts")
-    known = field_names(layer) | {"#head", "#pay", "#below"}
+    known = field_names(layer) | PSEUDO
     for path in (p for c, _, args in parts for e in (*args, *([c] if c else [])) for p in refs(e)):
         if len(path) != 2 or path[1] not in known:
             raise body.refuse(node, f"mysummary() looks at {'.'.join(path[1:])}, which is no field of the layer")
     return tuple((c, Message(form, args)) for c, form, args in _together(parts))
 
 
-class _Summary(Body):
+class _Summary(PacketBody):
     """Translation of a function that makes text."""
 
     def enter(self, fn: object, env: Env) -> Value:
