@@ -108,6 +108,8 @@ class Leaf(Item):
     """So many octets from the beginning of ``until`` on are part of the value after all."""
     utf16: bool = False
     encoding: str = ""
+    raw: bool = False
+    """Scapy makes something else of the value; this is what is on the wire."""
     template: str = ""
     """The name of a registered template that reads the item in its own way, see :mod:`dissector.frontend`."""
     arguments: tuple[tuple[str, Any], ...] = ()
@@ -226,6 +228,8 @@ class Layer:
     unchecked: tuple[str, ...] = ()
     """What the layer's methods compute and nobody here can, with the place and the reason, in words."""
     replaced: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    """What was taken from Scapy's configuration when the layer was translated: name and value."""
     doc: str = ""
     source: SourceRef = NOWHERE
     origin: Any = field(default=None, compare=False, repr=False)

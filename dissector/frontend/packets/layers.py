@@ -16,7 +16,7 @@ from ...ir.packets import Either, Item, Layer, List, Payload, Sub
 from ..layers import class_source, field_source
 from ..scope import inner
 from ..values import class_name
-from . import bits, lists, numbers, strings, wrappers  # noqa: F401  they register their rows
+from . import bits, contrib, lists, numbers, strings, wrappers  # noqa: F401  they register their rows
 from .hooks import check_hooks, dispatched, payload_of, without_raw
 from .names import snake
 from .registry import item_of
@@ -63,6 +63,7 @@ def translated_packet(cls: Any, abbrev: str | None = None) -> Translated:
         items=items,
         payload=payload,
         dispatch=without_raw(dispatch),
+        settings=tuple((name, repr(value)) for name, value in sorted(context.settings.items())),
         doc=inspect.cleandoc(layer.__doc__ or "") if layer.__doc__ != Packet.__doc__ else "",
         source=source,
         origin=layer,

@@ -12,10 +12,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ...errors import Refused
-from ...ir.packets import Item
+from ...ir.packets import Item, Leaf
 from ..values import class_name
 from .subject import Subject
 
@@ -23,6 +24,9 @@ Row = Callable[[Subject], Item]
 
 READS = ("getfield", "m2i", "_find_fld_pkt", "_iterate_fields_cond", "padlen", "_evalcond", "original_length")
 """The methods with which Scapy reads a field from octets."""
+
+VALUE = "m2i"
+"""The one of them that does not decide which octets are read."""
 
 HINT = "register a row for the field class: dissector.frontend.packets.register(FieldClass, row)"
 
@@ -48,6 +52,8 @@ def row_of(subject: Subject) -> Row:
     if not known:
         raise subject.refuse(f"field class {cls.__name__} is not known", HINT)
     found = next((b for b in known if _own_way(cls, b) is None), None)
+    if found is None and (near := next((b for b in known if _own_way(cls, b, but=VALUE) is None), None)):
+        return functools.partial(on_the_wire, _ROWS[class_name(near)])
     if found is None:
         method = _own_way(cls, known[0]) or ""
         owner = next(b for b in cls.__mro__ if method in vars(b))
@@ -56,10 +62,23 @@ def row_of(subject: Subject) -> Row:
     return _ROWS[class_name(found)]
 
 
-def _own_way(cls: type, base: type) -> str | None:
+def on_the_wire(row: Row, subject: Subject) -> Item:
+    """The item of a field whose class only makes something else of the value (``m2i``): what is on the wire."""
+    item = row(subject)
+    if not isinstance(item, Leaf) or item.scaling is not None:
+        owner = next(b for b in type(subject.fld).__mro__ if VALUE in vars(b))
+        what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, VALUE)})"
+        raise subject.refuse(what, HINT)
+    kind = "bytes" if item.kind == "string" else item.kind
+    return replace(item, kind=kind, raw=True, names=(), texts=(), utf16=False)
+
+
+def _own_way(cls: type, base: type, but: str = "") -> str | None:
     """The first method by which *cls* reads octets in another way than *base*."""
     for method in READS:
-        if inspect.getattr_static(cls, method, None) is not inspect.getattr_static(base, method, None):
+        if method != but and inspect.getattr_static(cls, method, None) is not inspect.getattr_static(
+            base, method, None
+        ):
             return method
     return None
 

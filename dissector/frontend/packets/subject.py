@@ -215,6 +215,8 @@ def _check_kind(item: Item, *, odd: bool) -> None:
 
 def plain(item: Leaf) -> bool:
     """True for a value that is the same here as to Scapy's callables."""
+    if item.raw:
+        return False
     if item.kind in ("bytes", "string"):
         return not item.utf16
     return item.kind in ("uint", "int", "bool") and item.scaling is None
