@@ -81,6 +81,8 @@ def passes_through(layer: Any, fn: Any) -> dict[str, Expr] | None:
     """What a hook keeps in the packet when it gives the octets on as they are; None when it does something else."""
     if not isinstance(fn, types.FunctionType):
         return None
+    if looks_only(layer, fn):
+        return {}
     session = Session(layer, "hook")
     try:
         body = Through(fn, session)
@@ -90,6 +92,67 @@ def passes_through(layer: Any, fn: Any) -> dict[str, Expr] | None:
     kept = session.settings.get("#kept") or {}
     assert isinstance(kept, dict)
     return kept if result == OCTETS else None
+
+
+def looks_only(layer: Any, fn: types.FunctionType, depth: int = 0) -> bool:
+    """True for a hook that returns its octets, and otherwise only looks, raises, or changes things outside."""
+    try:
+        node = locate(fn).node
+    except Refused:
+        return False
+    if not isinstance(node, ast.FunctionDef) or depth > 2:
+        return False
+    octets = node.args.args[1].arg if len(node.args.args) > 1 else ""
+    return all(_looks(s, layer, octets, depth) for s in node.body)
+
+
+def _looks(s: ast.AST, layer: Any, octets: str, depth: int) -> bool:
+    if isinstance(s, ast.Pass | ast.Raise | ast.Assert):
+        return True
+    if isinstance(s, ast.If | ast.For | ast.Try | ast.ExceptHandler):
+        parts = [*s.body, *getattr(s, "orelse", []), *getattr(s, "handlers", []), *getattr(s, "finalbody", [])]
+        return all(_looks(x, layer, octets, depth) for x in parts)
+    if isinstance(s, ast.Assign | ast.AugAssign):
+        targets = s.targets if isinstance(s, ast.Assign) else [s.target]
+        return all(_outside(t, octets) for t in targets)
+    value = s.value if isinstance(s, ast.Expr | ast.Return) else None
+    if isinstance(s, ast.Return):
+        given = value is None if not octets else isinstance(value, ast.Name) and value.id == octets
+        return given or (isinstance(value, ast.Call) and _hands_on(value, octets))
+    if isinstance(value, ast.Constant):
+        return True
+    return isinstance(value, ast.Call) and _only_call(value, layer, depth)
+
+
+def _outside(target: ast.expr, octets: str) -> bool:
+    """A local name, or something that hangs on no local name: the packet and its octets stay as they are."""
+    if isinstance(target, ast.Name):
+        return target.id not in ("self", octets)
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        if isinstance(target, ast.Attribute) and target.attr == "raw_packet_cache":
+            return True
+        target = target.value
+    return isinstance(target, ast.Name) and target.id not in ("self", octets)
+
+
+def _hands_on(call: ast.Call, octets: str) -> bool:
+    """``super().post_dissect(s)``, when that is Scapy's own or one that has been looked at for itself."""
+    f, last = call.func, call.args[-1] if call.args else None
+    hook = isinstance(f, ast.Attribute) and f.attr in ("pre_dissect", "post_dissect")
+    return hook and isinstance(last, ast.Name) and last.id == octets and bool(octets)
+
+
+def _only_call(call: ast.Call, layer: Any, depth: int) -> bool:
+    """A call that leaves the packet alone: a log, a list outside, a method that only looks."""
+    f = call.func
+    if isinstance(f, ast.Name):
+        return f.id in ("warning", "log_runtime", "print")
+    if not isinstance(f, ast.Attribute):
+        return False
+    if isinstance(f.value, ast.Name) and f.value.id == "self":
+        fn = inspect.getattr_static(layer, f.attr, None)
+        return not call.args and isinstance(fn, types.FunctionType) and looks_only(layer, fn, depth + 1)
+    return _outside(f.value, "") and f.attr in ("append", "clear", "pop", "debug", "info", "warning", "error")
 
 
 def before(e: Expr) -> Expr:

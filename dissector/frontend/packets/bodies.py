@@ -235,6 +235,9 @@ class PacketBody(Body):
 
     def branch(self, s: ast.If, rest: Sequence[ast.stmt], env: Env) -> Value | None:
         """An ``if`` of which one side may raise."""
+        for side, other in ((s.body, s.orelse), (s.orelse, s.body)):
+            if _always_raises(side):
+                return self.block([*other, *rest], env)
         raises = [
             any(isinstance(n, ast.Raise | ast.Try) for x in side for n in ast.walk(x)) for side in (s.body, s.orelse)
         ]
@@ -256,9 +259,23 @@ class PacketBody(Body):
         return super().expr(value, node)
 
 
+def _always_raises(side: Sequence[ast.stmt]) -> bool:
+    """True for statements that end in an error whatever they do before."""
+    returns = any(isinstance(n, ast.Return) for s in side for n in ast.walk(s))
+    return bool(side) and isinstance(side[-1], ast.Raise) and not returns
+
+
 def _only_lookup(s: ast.Try) -> bool:
-    """True when all that can fail in the body is one look-up."""
-    return len(s.body) == 1 and isinstance(s.body[0], ast.Return) and isinstance(s.body[0].value, ast.Subscript)
+    """True when all that the handler answers for is the look-up that the body returns."""
+    *before, last = s.body
+    caught = s.handlers[0].type
+    return (
+        all(isinstance(x, ast.Assign) for x in before)
+        and isinstance(last, ast.Return)
+        and isinstance(last.value, ast.Subscript)
+        and isinstance(caught, ast.Name)
+        and caught.id == "KeyError"
+    )
 
 
 def _is_super(node: ast.Call) -> bool:

@@ -39,13 +39,13 @@ def check_hooks(context: Context) -> None:
     """Refuse a layer that dissects in code; learn what harmless code keeps in the packet."""
     layer = context.layer
     for hook in (*TAKES_OVER, *AROUND):
-        owner = next(c for c in layer.__mro__ if hook in vars(c))
-        if owner in (Packet, object) or owner.__module__ in ("scapy.packet", "scapy.base_classes"):
-            continue
-        if hook in AROUND and harmless(context, inspect.getattr_static(owner, hook), hook):
-            continue
-        what = f"{layer.__name__}.{hook}() takes part in the dissection ({place_of(owner, hook)})"
-        raise Refused(_where(owner, hook), what, "say it with fields, or replace the layer with an override file")
+        for owner in (c for c in layer.__mro__ if hook in vars(c)):
+            if owner in (Packet, object) or owner.__module__ in ("scapy.packet", "scapy.base_classes"):
+                break
+            if hook in AROUND and harmless(context, inspect.getattr_static(owner, hook), hook):
+                continue
+            what = f"{layer.__name__}.{hook}() takes part in the dissection ({place_of(owner, hook)})"
+            raise Refused(_where(owner, hook), what, "say it with fields, or replace the layer with an override file")
 
 
 def _where(owner: type, hook: str) -> str:

@@ -19,7 +19,7 @@ from scapy import fields as sf
 from ...errors import Refused
 from ...ir.expr import Const, Expr, IsNone, Ref, children, rewrite
 from ...ir.model import SourceRef
-from ...ir.packets import Item, Leaf
+from ...ir.packets import Either, Item, Leaf, leaves
 from ...ir.simplify import simplify
 from ..callables import ROLES, Translation, translate
 from ..oracle import check
@@ -209,7 +209,8 @@ def _check_kinds(context: Context, e: Expr) -> None:
 
 
 def _check_kind(item: Item, *, odd: bool) -> None:
-    if odd or (isinstance(item, Leaf) and not plain(item)):
+    each = leaves((item,)) if isinstance(item, Leaf | Either) else ()
+    if odd or not all(plain(leaf) for leaf in each):
         raise Refused("", f"uses the value of {item.name!r}, which is no plain number or octets", "use a number")
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from scapy.packet import NoPayload, Packet, Padding, Raw
 
 from ...errors import Refused
-from ...ir.packets import External, Layer, Opaque, Suite
+from ...ir.expr import Expr
+from ...ir.packets import Either, External, Item, List, Opaque, Sub, Suite
 from ..values import class_name
 from .externals import external
 from .layers import Translated, translated_packet
 from .names import snake, unique, word
-from .surroundings import with_surroundings
+from .tables import results
 
 PLAIN = (Packet, NoPayload, Raw, Padding)
 
@@ -30,10 +31,10 @@ def suite(module_or_classes: Any, *, prefix: str | None = None, name: str | None
     home = module or roots[0].__module__
     own = name or home.rpartition(".")[2]
     single = roots[0] if len(roots) == 1 else None
-    found, externals, refused = _closure(roots)
-    abbrevs = _abbrevs(found, home, single)
-    layers = with_surroundings([translated_packet(cls, abbrevs[cls]).layer for cls in found])
-    opaques = tuple(Opaque(class_name(cls), _label(cls), exc.where, exc.what, exc.hint) for cls, exc in refused.items())
+    found = _closure(roots)
+    abbrevs = _abbrevs(found.layers, home, single)
+    layers = tuple(translated_packet(cls, abbrevs[cls]).layer for cls in found.layers)
+    opaques = tuple(Opaque(class_name(c), _label(c), e.where, e.what, e.hint) for c, e in found.refused.items())
     sources = tuple(dict.fromkeys(layer.source.file for layer in layers))
     title = getattr(module_or_classes, "__doc__", "") if module else ""
     lines = [line for line in (title or "").strip().splitlines() if line.strip()]
@@ -43,7 +44,7 @@ def suite(module_or_classes: Any, *, prefix: str | None = None, name: str | None
         title=_label(single) if single else (lines[0].strip() if lines else own),
         layers=layers,
         entries=(),
-        externals=tuple(externals.values()),
+        externals=tuple(found.externals.values()),
         opaques=opaques,
         sources=sources,
     )
@@ -71,27 +72,94 @@ def _roots(given: Any) -> Iterator[Any]:
         raise Refused(repr(given), "is no module, no layer and no list of layers", "")
 
 
-def _closure(roots: Iterable[Any]) -> tuple[list[Any], dict[Any, External], dict[Any, Refused]]:
-    found: dict[Any, Translated] = {}
-    externals: dict[Any, External] = {}
-    refused: dict[Any, Refused] = {}
+@dataclass(slots=True)
+class Found:
+    """What classes have become; each is in one of the three."""
+
+    layers: dict[Any, Translated] = field(default_factory=dict)
+    externals: dict[Any, External] = field(default_factory=dict)
+    refused: dict[Any, Refused] = field(default_factory=dict)
+
+    def knows(self, cls: Any) -> bool:
+        """True when *cls* needs no more work."""
+        return cls in self.layers or cls in self.externals or cls in self.refused or cls in PLAIN
+
+
+def _closure(roots: Iterable[Any]) -> Found:
+    """*roots* and all that they lead to; without what can no longer say where it ends because of a refusal."""
+    found = Found()
     waiting = list(roots)
     first = set(waiting)
     while waiting:
         cls = waiting.pop(0)
-        if cls in found or cls in externals or cls in refused or cls in PLAIN:
+        if found.knows(cls):
             continue
         known = external(cls) if cls not in first else None
         if known is not None:
-            externals[cls] = known
+            found.externals[cls] = known
             continue
         try:
-            found[cls] = translated_packet(cls)
+            found.layers[cls] = translated_packet(cls)
         except Refused as exc:
-            refused[cls] = exc
+            found.refused[cls] = exc
             continue
-        waiting += found[cls].classes.values()
-    return list(found), externals, refused
+        waiting += found.layers[cls].classes.values()
+    while (lost := _endless(found)) is not None:
+        cls, refused = lost
+        del found.layers[cls]
+        found.refused[cls] = refused
+    return _reachable(found, roots)
+
+
+def _endless(found: Found) -> tuple[Any, Refused] | None:
+    """A layer with something behind a packet that nobody knows the end of."""
+    ends = {class_name(c): str(e.what) for c, e in found.refused.items()}
+    ends |= {class_name(c): "Wireshark dissects it, and does not say where it ends" for c in found.externals}
+    if not ends:
+        return None
+    for cls, translated in found.layers.items():
+        items = translated.layer.items
+        for i, item in enumerate(items):
+            name = next((n for n in _open(item, last=i == len(items) - 1) if n in ends), None)
+            if name is not None:
+                what = (
+                    f"{cls.__name__}.{item.name}: holds {name.rpartition('.')[2]} and cannot know its end: {ends[name]}"
+                )
+                return cls, Refused(str(item.source), what, "give the field a length, or translate that layer")
+    return None
+
+
+def _open(item: Item | None, *, last: bool) -> Iterator[str]:
+    """The layers whose end decides where what is behind *item* begins."""
+    if isinstance(item, Sub) and item.size is None and not last:
+        yield from _named(item.layer)
+    elif isinstance(item, List) and item.size is None and not last:
+        yield from _named(item.of if isinstance(item.of, Expr) else item.next)
+    elif isinstance(item, Either):
+        for option in (*(o for _, o in item.options), item.default):
+            yield from _open(option, last=last)
+
+
+def _named(choice: Expr | None) -> Iterator[str]:
+    return (v for v in results(choice) if isinstance(v, str)) if choice is not None else iter(())
+
+
+def _reachable(found: Found, roots: Iterable[Any]) -> Found:
+    """*found* without what only layers led to that are gone."""
+    out = Found()
+    waiting = list(roots)
+    while waiting:
+        cls = waiting.pop(0)
+        if out.knows(cls):
+            continue
+        if cls in found.layers:
+            out.layers[cls] = found.layers[cls]
+            waiting += found.layers[cls].classes.values()
+        elif cls in found.externals:
+            out.externals[cls] = found.externals[cls]
+        else:
+            out.refused[cls] = found.refused[cls]
+    return out
 
 
 def _abbrevs(layers: Iterable[Any], home: str, single: Any) -> dict[Any, str]:
@@ -106,6 +174,3 @@ def _abbrevs(layers: Iterable[Any], home: str, single: Any) -> dict[Any, str]:
             own = unique(f"{word(cls.__module__.rpartition('.')[2])}_{own}", out.values())
         out[cls] = own
     return out
-
-
-__all__ = ["Layer", "refusals", "replace", "suite"]
