@@ -18,8 +18,11 @@ from scapy.packet import Packet, Padding, Raw
 
 from ...errors import Refused
 from ...ir.expr import Case, Cmp, Const, Expr, If, IsNone, Logic, Ref
+from ...ir.model import NOWHERE
 from ...ir.packets import Payload
 from ...ir.simplify import simplify
+from ..callables import Translation
+from ..oracle import check
 from ..scope import inner
 from ..values import class_name
 from .around import before, only_options, passes_through
@@ -112,7 +115,14 @@ def chosen_payload(context: Context) -> Expr:
     if guess is Packet.guess_payload_class:
         return bindings(context)
     chosen = _callable(context, guess, "guess_payload_class")
-    return mapped(chosen, {GUESS: bindings(context)}) if GUESS in results(chosen) else chosen
+    if GUESS not in results(chosen):
+        return chosen
+    chosen = mapped(chosen, {GUESS: bindings(context)})
+    whole = Translation(chosen, ("F", "octets"), NOWHERE, context.classes)
+    verdict = check(guess, whole, "", layer, none_rate=0.0)
+    if verdict.mismatch is not None:
+        raise Refused("", f"guess_payload_class: {verdict.mismatch}", "this is a mistake of the translator")
+    return chosen
 
 
 def bindings(context: Context) -> Expr:
@@ -132,7 +142,7 @@ def bindings(context: Context) -> Expr:
             found.append((condition, class_name(cls)))
     default = inspect.getattr_static(layer, "default_payload_class")
     out = (
-        Const(None) if default is Packet.default_payload_class else _callable(context, default, "default_payload_class")
+        Const(RAW) if default is Packet.default_payload_class else _callable(context, default, "default_payload_class")
     )
     for condition, name in reversed(found):
         out = simplify(If(condition, Const(name), out))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import types
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,11 +105,20 @@ def _closure(roots: Iterable[Any]) -> Found:
             found.refused[cls] = exc
             continue
         waiting += found.layers[cls].classes.values()
+    _ambiguous(found)
     while (lost := _endless(found)) is not None:
         cls, refused = lost
         del found.layers[cls]
         found.refused[cls] = refused
     return _reachable(found, roots)
+
+
+def _ambiguous(found: Found) -> None:
+    """Refuse layers that cannot be told apart by their names."""
+    counts = Counter(class_name(cls) for cls in found.layers)
+    for cls in [c for c in found.layers if counts[class_name(c)] > 1]:
+        place = str(found.layers.pop(cls).layer.source)
+        found.refused[cls] = Refused(place, f"several layers are called {class_name(cls)}", "give each its own name")
 
 
 def _endless(found: Found) -> tuple[Any, Refused] | None:
