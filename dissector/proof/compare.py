@@ -140,7 +140,9 @@ class Comparison:
             return None
         if step.why == "broken" and not self.experts:
             return "silent", f"Scapy gives up ({step.what:.80}), and the plugin says nothing"
-        while (shown := self.next()) and step.start <= shown.start < max(step.stop, step.start + 1):
+        while (shown := self.next()) and (
+            step.start <= shown.start < step.stop or (shown.start == step.start and not shown.length)
+        ):
             self.at += 1
         return None
 
@@ -172,7 +174,10 @@ def said(shown: Shown | None) -> str:
 
 def known_leaves(names: Names) -> set[str]:
     """Give the names of all values."""
-    found = {f"{names.suite.prefix}.{leaf.abbrev}" for layer in names.suite.layers for leaf in leaves(layer.items)}
+    found: set[str] = set()
+    for layer in names.suite.layers:
+        for leaf in leaves(layer.items):
+            found |= names.of_item(leaf)
     for layer in names.suite.layers:
         for item in layer.items:
             found |= names.of_item(item) if not hasattr(item, "layer") and not is_packets(item) else set()

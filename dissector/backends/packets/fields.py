@@ -129,7 +129,7 @@ class Fields:
         if is_number(leaf) and leaf.scaling is not None:
             return "double", ""
         if leaf.kind == "float":
-            return ("float" if touched(leaf) == 4 else "double"), ""
+            return "double", ""  # also of four octets: Wireshark shows six digits of a float
         if is_number(leaf):
             return self._number(leaf)
         if leaf.kind == "string" and leaf.until == b"\0" and not leaf.utf16:

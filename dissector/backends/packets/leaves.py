@@ -78,6 +78,8 @@ class Leaves:
             s = leaf.scaling
             scale = f"{s.factor!r}, {s.offset!r}" if s else "1, 0"
             return self._call(leaf, into, f"moment({{}}, {size}, stop, {read}, {scale})")
+        if leaf.kind == "float":
+            return self._call(leaf, into, f"real({{}}, {size}, stop, {read})")
         if leaf.scaling is not None:
             s = leaf.scaling
             rest = f"{s.factor!r}, {s.offset!r}, {s.digits}"

@@ -30,9 +30,14 @@ local function cut(pos, n, stop)
   fail(pos, format("cut short, %.0f of %.0f octets are there", stop - pos, n))
 end
 
--- Where n octets from pos on end.  A length that says more than there is means what is there, and is marked.
+-- Where n octets from pos on end.  A length that says more than there is means what is there, one below zero means all
+-- but so many, as in Scapy; both are marked.
 local function within(t, pos, n, stop)
-  if n < 0 or n ~= floor(n) then fail(pos, format("a length of %g octets", n)) end
+  if n == nil or n ~= floor(n) then fail(pos, "a length that is no number of octets") end
+  if n < 0 then
+    malformed(t, format("a length of %.0f octets", n))
+    return stop + n > pos and stop + n or pos
+  end
   if pos + n <= stop then return pos + n end
   malformed(t, format("cut short, %.0f of %.0f octets are there", stop - pos, n))
   return stop

@@ -49,6 +49,13 @@ local function backwards(t, field, pos, n, stop, kind)
   return pos + n, value, t:add(field, T(pos, n), Address.ether and Address.ether(digits) or digits)
 end
 
+-- A floating-point number, of four octets too in all its digits.
+local function real(t, field, pos, n, stop, read)
+  if pos + n > stop then cut(pos, n, stop) end
+  local v = read(pos, n)
+  return pos + n, v, t:add(field, T(pos, n), v)
+end
+
 -- A number of as many octets as an expression says.
 local function sized(t, field, pos, n, stop, read)
   if n < 1 or n > 8 then fail(pos, format("a number of %g octets", n)) end

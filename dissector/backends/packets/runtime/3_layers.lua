@@ -15,7 +15,7 @@ end
 local function open(t, name, pos, stop, title)
   local known = layers[name]
   local item = t:add(known.field, T(pos, stop - pos))
-  item:set_text(title and title .. ": " .. known.label or known.label)
+  item:set_text(title and title .. known.label or known.label)
   return item
 end
 
@@ -106,9 +106,9 @@ local function payload(t, name, pos, last, stop, F)
   return last
 end
 
--- A packet in a field: without n, what it does not take is left.
+-- A packet in a field: without n, what it does not take is left.  Scapy does not look at what has no octets.
 local function packet(t, name, pos, stop, F, title)
-  if pos >= stop then return show(t, name, pos, stop, nil, F, title) end
+  if pos >= stop then return pos, {} end
   return show(t, name, pos, stop, nil, F, title)
 end
 
