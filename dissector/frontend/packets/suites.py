@@ -18,6 +18,7 @@ from ..values import class_name
 from .externals import external
 from .layers import Translated, translated_packet
 from .names import snake, unique, word
+from .surroundings import with_surroundings
 from .tables import results
 
 PLAIN = (Packet, NoPayload, Raw, Padding)
@@ -34,7 +35,7 @@ def suite(module_or_classes: Any, *, prefix: str | None = None, name: str | None
     single = roots[0] if len(roots) == 1 else None
     found = _closure(roots)
     abbrevs = _abbrevs(found.layers, home, single)
-    layers = tuple(translated_packet(cls, abbrevs[cls]).layer for cls in found.layers)
+    layers = with_surroundings([translated_packet(cls, abbrevs[cls]).layer for cls in found.layers])
     opaques = tuple(Opaque(class_name(c), _label(c), e.where, e.what, e.hint) for c, e in found.refused.items())
     sources = tuple(dict.fromkeys(layer.source.file for layer in layers))
     title = getattr(module_or_classes, "__doc__", "") if module else ""
