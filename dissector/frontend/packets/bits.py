@@ -26,6 +26,8 @@ from .registry import register
 from .subject import Subject
 
 MAX_CONDITIONS = 6
+LOWEST_FIRST = -1
+"""In place of the number of octets that are turned round: all of the group, and its bits are given out from below."""
 HINT = "pad them to whole octets"
 
 
@@ -142,7 +144,7 @@ def on_leaves(item: Item, change: Any) -> Item:
 def _whole(item: Item) -> Item | None:
     """A field of whole octets at the beginning of an octet, as a plain value; None for any other."""
     leaf = bit_leaf(item)
-    if leaf is None or width(leaf) % 8 or leaf.swapped not in (0, width(leaf) // 8):
+    if leaf is None or width(leaf) % 8 or leaf.swapped not in (LOWEST_FIRST, 0, width(leaf) // 8):
         return None
     return on_leaves(item, plain_value)
 
@@ -153,12 +155,12 @@ def plain_value(leaf: Leaf) -> Leaf:
         return leaf
     octets = width(leaf) // 8
     kind = leaf.kind if octets <= 8 else "bytes"
-    return replace(leaf, kind=kind, bits=None, swapped=0, size=Const(octets), little=leaf.swapped > 1)
+    return replace(leaf, kind=kind, bits=None, swapped=0, size=Const(octets), little=bool(leaf.swapped) and octets > 1)
 
 
 def _aligned(group: list[Item], *, some: bool = False) -> bool:
     """True when the fields fill whole octets whatever is present (*some*: when it can be)."""
-    total = _turned(group)
+    total = max(_turned(group), 0)
     sums = list(_sums(group))
     fills = [s % 8 == 0 and (not total or s >= 8 * total) for s in sums]
     return any(fills) if some else all(fills)
@@ -195,6 +197,9 @@ def _condition(e: Expr) -> tuple[Expr, bool]:
 def _placed(group: list[Item]) -> Iterator[Item]:
     """The fields of a group with their places, as far as these are known."""
     turned = _turned(group)
+    if turned == LOWEST_FIRST:
+        yield from _from_below(group)
+        return
     total, known = 0, True
     for i, item in enumerate(group):
         leaf = bit_leaf(item)
@@ -210,6 +215,20 @@ def _placed(group: list[Item]) -> Iterator[Item]:
         if width(leaf) > 64 or (place is None and width(leaf) > 57) or (place and place[0] > 8):
             raise _refuse(item, f"a field of {width(leaf)} bits that does not begin at an octet")
         yield on_leaves(item, lambda each, place=place: replace(each, place=place, swapped=turned))
+
+
+def _from_below(group: list[Item]) -> Iterator[Item]:
+    """The fields of a group of little-endian octets whose bits are given out from the lowest on."""
+    total = sum(width(leaf) for i in group if (leaf := bit_leaf(i)))
+    used = 0
+    for item in group:
+        leaf = bit_leaf(item)
+        assert leaf is not None
+        if item.present is not None or leaf.swapped != LOWEST_FIRST or total > 64:
+            raise _refuse(item, "bits of both orders, or under a condition, in one group")
+        place = _place(total - used - width(leaf), width(leaf), total // 8)
+        used += width(leaf)
+        yield on_leaves(item, lambda each, place=place: replace(each, place=place, swapped=total // 8))
 
 
 def _turned(group: list[Item]) -> int:

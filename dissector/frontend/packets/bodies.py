@@ -50,6 +50,20 @@ class Super:
 class PacketBody(Body):
     """Translation of a function that belongs to a packet."""
 
+    octets = (
+        ("octets",),
+        ("payload",),
+        ("pay",),
+        ("p",),
+        ("s",),
+        ("_pkt",),
+        ("remain",),
+        ("data",),
+        ("pkt",),
+        ("load",),
+    )
+    """What arguments that are octets are called; a packet is never called so, because it is ``F``."""
+
     # ---------------------------------------------------------------------------------------------- configuration
 
     def known(self, value: object, name: str, node: ast.AST) -> Value:
@@ -180,8 +194,23 @@ class PacketBody(Body):
             return self.class_const(conf.raw_layer)
         return super().inline(fn, args, keywords, node)
 
+    def call_hasattr(self, args: tuple[Value, ...], node: ast.Call) -> Value:
+        """``hasattr(pkt.underlayer, "len")``: there is a layer with such a value."""
+        if len(args) == 2 and isinstance(args[0], Ref) and args[0].path[-1] in ("underlayer", "parent"):
+            if isinstance(args[1], Const) and isinstance(args[1].value, str):
+                return Un("not", IsNone(Ref((*args[0].path, args[1].value))))
+        return super().call_hasattr(args, node)
+
+    def call_len(self, args: tuple[Value, ...], node: ast.Call) -> Value:
+        """``len(pkt.payload)``: there is none yet."""
+        return Const(0) if args == (Ref(("F", "payload")),) else super().call_len(args, node)
+
     def call_isinstance(self, args: tuple[Value, ...], node: ast.Call) -> Value:
         """``isinstance(pkt.underlayer, Layer)``: the name of that layer is among those of the class."""
+        if len(args) == 2 and isinstance(args[0], Ref) and args[0].path in self.octets and isinstance(args[1], Static):
+            kinds = args[1].value if isinstance(args[1].value, tuple) else (args[1].value,)
+            if set(kinds) <= {str, bytes, bytearray}:
+                return Const(bytes in kinds)
         if len(args) == 2 and isinstance(args[0], Ref) and args[0].path[-1] in ("underlayer", "parent"):
             wanted = args[1].value if isinstance(args[1], Static) else None
             kinds = wanted if isinstance(wanted, tuple) else (wanted,)

@@ -16,8 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import Refused
-from ...ir.packets import Item, Leaf
+from ...ir.packets import Item, Leaf, List, Sub
 from ..values import class_name
+from .reading import octets_of
 from .subject import Subject
 
 Row = Callable[[Subject], Item]
@@ -49,6 +50,8 @@ def row_of(subject: Subject) -> Row:
     """The row for the class of the subject's field, or :class:`Refused`."""
     cls = type(subject.fld)
     known = [b for b in cls.__mro__ if class_name(b) in _ROWS]
+    if not any(_own_way(cls, b, but=VALUE) is None for b in known) and (item := octets_of(subject)) is not None:
+        return lambda _subject: item
     if not known:
         raise subject.refuse(f"field class {cls.__name__} is not known", HINT)
     found = next((b for b in known if _own_way(cls, b) is None), None)
@@ -65,6 +68,8 @@ def row_of(subject: Subject) -> Row:
 def on_the_wire(row: Row, subject: Subject) -> Item:
     """The item of a field whose class only makes something else of the value (``m2i``): what is on the wire."""
     item = row(subject)
+    if isinstance(item, Sub | List) and item.size is not None:
+        return subject.leaf(kind="bytes", size=item.size, raw=True)
     if not isinstance(item, Leaf) or item.scaling is not None:
         owner = next(b for b in type(subject.fld).__mro__ if VALUE in vars(b))
         what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, VALUE)})"
