@@ -171,7 +171,7 @@ class LayerPrinter:
         return f"function(pos, stop) return {text} end" if _looks_ahead(choice) else text
 
     def _list(self, item: List, target: str | None) -> Lines:
-        end = f"within(t, pos, {self.printer.value(item.size)}, stop)" if item.size is not None else "stop"
+        end = f"upto(t, pos, {self.printer.value(item.size)}, stop)" if item.size is not None else "stop"
         most = self.printer.value(item.count) if item.count is not None else "nil"
         head = f"elements(t, {self.fields.list(item)}, {string(item.label)}, pos, {end}, {most}, {item.limit}"
         return [
@@ -234,7 +234,7 @@ class LayerPrinter:
             return [f"return payload(t, {choice}, pos, stop, stop, F)"]
         if p.size == Const(0):
             return ['return payload(t, "", pos, pos, stop, F)']
-        return [f"return payload(t, {choice}, pos, within(t, pos, {self.printer.value(p.size)}, stop), stop, F)"]
+        return [f"return payload(t, {choice}, pos, upto(t, pos, {self.printer.value(p.size)}, stop), stop, F)"]
 
 
 def _group(items: list[Item], at: int) -> list[Leaf]:

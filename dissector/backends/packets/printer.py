@@ -18,7 +18,7 @@ from ...ir.simplify import truth
 from ..lua.fields import identifier
 from ..lua.printer import ADD, ATOM, COMPARE, MUL, UNARY, Printer, Text, number, string
 
-TAKEN = frozenset(("underlayer", "parent", "start", "stop", "last", "name", "item", "payload"))
+TAKEN = frozenset(("underlayer", "parent", "start", "stop", "last", "name", "item", "payload", "places", "n"))
 """What the runtime keeps beside the values of a layer."""
 LONG = 4
 ORDER = ("<", "<=", ">", ">=")

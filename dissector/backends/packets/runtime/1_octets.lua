@@ -43,6 +43,12 @@ local function within(t, pos, n, stop)
   return stop
 end
 
+-- The same, where no length at all means all there is.
+local function upto(t, pos, n, stop)
+  if n == nil then return stop end
+  return within(t, pos, n, stop)
+end
+
 -- Behind padding that makes what began at pos a multiple of so many octets; what is not there is not missed.
 local function aligned(start, pos, multiple, stop)
   local last = pos + (start - pos) % multiple
