@@ -198,12 +198,16 @@ class PacketBody(Body):
         """``hasattr(pkt.underlayer, "len")``: there is a layer with such a value."""
         if len(args) == 2 and isinstance(args[0], Ref) and args[0].path[-1] in ("underlayer", "parent"):
             if isinstance(args[1], Const) and isinstance(args[1].value, str):
-                return Un("not", IsNone(Ref((*args[0].path, args[1].value))))
+                value = Un("not", IsNone(Ref((*args[0].path, args[1].value))))
+                return Logic("and", Un("not", IsNone(args[0])), value)
         return super().call_hasattr(args, node)
 
     def call_len(self, args: tuple[Value, ...], node: ast.Call) -> Value:
         """``len(pkt.payload)``: there is none yet."""
-        return Const(0) if args == (Ref(("F", "payload")),) else super().call_len(args, node)
+        if args == (Ref(("F", "payload")),) and self.session.role != "adjust":
+            self.session.absent.add("payload")
+            return Const(0)
+        return super().call_len(args, node)
 
     def call_isinstance(self, args: tuple[Value, ...], node: ast.Call) -> Value:
         """``isinstance(pkt.underlayer, Layer)``: the name of that layer is among those of the class."""

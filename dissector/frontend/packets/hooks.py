@@ -138,8 +138,7 @@ def bindings(context: Context) -> Expr:
             condition = _bound(context, values)
             if condition is None:
                 continue
-            context.classes[class_name(cls)] = cls
-            found.append((condition, class_name(cls)))
+            found.append((condition, context.name(cls)))
     default = inspect.getattr_static(layer, "default_payload_class")
     out = (
         Const(RAW) if default is Packet.default_payload_class else _callable(context, default, "default_payload_class")

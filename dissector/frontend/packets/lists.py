@@ -16,7 +16,6 @@ from scapy.packet import Packet
 
 from ...ir.expr import Const, Expr
 from ...ir.packets import Item, Leaf, List, Sub
-from ..values import class_name
 from .registry import item_of, register
 from .subject import Subject
 
@@ -24,8 +23,7 @@ from .subject import Subject
 def choice(subject: Subject, cls: Any) -> Expr:
     """The layer that is made of a field's octets: a class, or what a function chooses."""
     if isinstance(cls, type) and issubclass(cls, Packet):
-        subject.context.classes[class_name(cls)] = cls
-        return Const(class_name(cls))
+        return Const(subject.context.name(cls))
     return subject.expr(cls, "cls")
 
 

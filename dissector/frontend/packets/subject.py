@@ -17,12 +17,13 @@ from typing import Any
 from scapy import fields as sf
 
 from ...errors import Refused
-from ...ir.expr import Const, Expr, IsNone, Ref, children, rewrite
+from ...ir.expr import Const, Expr, IsNone, Ref, children, refs, rewrite
 from ...ir.model import SourceRef
 from ...ir.packets import Either, Item, Leaf, leaves
 from ...ir.simplify import simplify
 from ..callables import ROLES, Translation, translate
 from ..oracle import check
+from ..values import class_name
 from .bodies import GUESS, PacketBody
 from .names import label, unique, word
 
@@ -53,9 +54,19 @@ class Context:
     settings: dict[str, object] = field(default_factory=dict)
     """What was taken from Scapy's configuration."""
 
+    def name(self, cls: type) -> str:
+        """The name of a layer in a choice; of two with one name, both are remembered, so that they can be refused."""
+        name = class_name(cls)
+        other = self.classes.setdefault(name, cls)
+        if other is not cls:
+            self.classes[f"{name} at {id(cls)}"] = cls
+        return name
+
     def learn(self, translation: Translation) -> None:
         """Remember what a translation names."""
-        self.classes.update({n: c for n, c in translation.classes.items() if n != GUESS})
+        for name, cls in translation.classes.items():
+            if name != GUESS:
+                self.name(cls)
         self.settings.update(translation.settings)
 
     def abbrev(self, name: str) -> str:
@@ -104,12 +115,14 @@ class Subject:
         """What a callable of the field says."""
         if fn is None:
             raise self.refuse(f"{role} is missing", f"give the field a {role}")
+        place = ""
         try:
             translation = translated(fn, self.layer, role)
+            place = str(translation.source)
             self.context.learn(translation)
             return self.seen(scoped(translation, role))
         except Refused as exc:
-            raise self.refuse(f"{role}: {exc.what}" + (f" ({exc.where})" if exc.where else ""), exc.hint) from exc
+            raise self.refuse(f"{role}: {exc.what} ({exc.where or place})", exc.hint) from exc
 
     def seen(self, e: Expr) -> Expr:
         """*e* as Scapy sees it where the field stands."""
@@ -135,8 +148,8 @@ def scoped(translation: Translation, role: str) -> Expr:
 def translated(fn: Any, layer: Any, role: str) -> Translation:
     """The translation of a callable, checked against it; *where* of an error is the line in the callable."""
     translation = translate(fn, layer, role if role in ROLES else "", PacketBody)
-    if GUESS in translation.classes:
-        return translation  # the original asks the bindings, which come later
+    if GUESS in translation.classes or any(path[-1] == "#name" for path in refs(translation.expr)):
+        return translation  # the original asks the bindings, which come later; or the class of a stand-in
     verdict = check(fn, translation, role if role in ROLES else "", layer)
     if verdict.mismatch is not None:
         raise Refused(

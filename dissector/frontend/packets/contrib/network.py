@@ -24,7 +24,7 @@ def openflow(subject: Subject) -> Item:
     """A message that says its length in its third and fourth octet."""
     from scapy.contrib.openflow import OpenFlow  # noqa: PLC0415  the layer that has such a field has imported it
 
-    subject.context.classes[OPENFLOW] = OpenFlow
+    subject.context.name(OpenFlow)
     size = Bin("|", Bin("<<", octet(2), Const(8)), octet(3))
     return Sub(**subject.base(), layer=Const(OPENFLOW), size=size)
 
