@@ -105,8 +105,8 @@ def test_same_name_in_two_modules(module: Any) -> None:
     )
     source = (
         "from scapy.packet import *\nfrom scapy.fields import *\nimport far_away\n"
-        "class Same(Packet):\n    fields_desc = [PacketField('a', None, far_away.Same), ByteField('a-b', 0),"
-        " ByteField('a b', 0)]\n"
+        "class Same(Packet):\n    fields_desc = [PacketField('a', None, far_away.Same), ByteField('a_b', 0),"
+        " ByteField('A_b', 0)]\n"
         "class Two(Packet):\n    fields_desc = [PacketField('a', None, Same)]\n"
     )
     found = suite(module(source, "near"))
