@@ -24,11 +24,14 @@ from typing import Any
 from scapy.config import ConfClass, conf
 from scapy.packet import Packet
 
+from ...errors import Refused
 from ...ir.expr import Case, Const, Expr, If, InSet, IsNone, Logic, Ref, Un
+from ..comparisons import MAX_SET
 from ..scope import HINT_PACKET, Env
 from ..statements import Body
-from ..values import PACKET, Static, Value, class_name, is_table, scalar
+from ..values import PACKET, Items, Static, Value, class_name, is_table, scalar
 from .tables import case
+from .unfolding import Pick, Unfolding, flag_in, guarded, known_call, multi_flags, pick
 
 GUESS = "scapy.packet.Packet.guess_payload_class"
 """In place of a layer: what the bindings of the layer say."""
@@ -47,8 +50,10 @@ class Super:
     cls: type
 
 
-class PacketBody(Body):
+class PacketBody(Unfolding, Body):
     """Translation of a function that belongs to a packet."""
+
+    never = NEVER
 
     octets = (
         ("octets",),
@@ -80,6 +85,8 @@ class PacketBody(Body):
 
     def static_attribute(self, owner: object, name: str, node: ast.AST) -> Value:
         """An attribute of something that exists now."""
+        if isinstance(owner, tuple) and name in getattr(owner, "_fields", ()):
+            return self.known(getattr(owner, name), name, node)
         if not isinstance(owner, ConfClass):
             return super().static_attribute(owner, name, node)
         if owner is conf and name in NAMED:
@@ -103,12 +110,18 @@ class PacketBody(Body):
 
     def on_subscript(self, node: ast.Subscript, env: Env) -> Value:
         """``TABLE[key]``, whose entry may be a table again."""
+        owner = self.e(node.value, env)
+        if isinstance(owner, Pick) and isinstance(node.slice, ast.Slice):
+            return owner  # type: ignore[return-value]  # its first items are all that anybody asks for
         if not isinstance(node.slice, ast.Slice):
-            owner = self.e(node.value, env)
+            if isinstance(owner, Pick):
+                return self.of_entries(owner, self.e(node.slice, env), node)
             if isinstance(owner, Static) and is_table(owner.value):
                 key = self.e(node.slice, env)
                 if isinstance(key, Const):
                     return self.entry(owner.value, key.value, NEVER, node.value)
+                if _of_objects(owner.value) and not isinstance(key, If | Case):
+                    return pick(owner.value, self.expr(key, node), NEVER)  # type: ignore[return-value]
                 return self.lookup(owner.value, self.expr(key, node), Const(None), node)
         return super().on_subscript(node, env)
 
@@ -117,6 +130,8 @@ class PacketBody(Body):
         if name == "get" and len(args) in (1, 2) and isinstance(args[0], Const):
             default = args[1] if len(args) == 2 else Const(None)
             return self.entry(table, args[0].value, default, node.func.value)  # type: ignore[attr-defined]
+        if name == "get" and len(args) == 2 and _of_objects(table) and not isinstance(args[0], If | Case):
+            return pick(table, self.expr(args[0], node), args[1])  # type: ignore[return-value]
         return super().table_method(table, name, args, node)
 
     def entry(self, table: dict[object, object], key: object, default: Value, node: ast.AST) -> Value:
@@ -160,6 +175,22 @@ class PacketBody(Body):
             return self.above(self.owner_of(f.value, env), f.attr, args, keywords, node)
         return super().on_call(node, env)
 
+    def apply(self, function: Value, args: tuple[Value, ...], keywords: dict[str, Value], node: ast.Call) -> Value:
+        """Functions of Scapy's own that are known."""
+        f = function.value if isinstance(function, Static) else None
+        bound = isinstance(f, types.MethodType)
+        known = known_call(self, f.__func__, (Static(f.__self__), *args)) if bound else known_call(self, f, args)
+        return known if known is not None else super().apply(function, args, keywords, node)
+
+    def membership(self, a: Value, b: Value, node: ast.AST) -> Expr:
+        """``"P" in pkt.flags``."""
+        fld = multi_flags(self.layer, b)
+        if fld is not None and isinstance(a, Const) and isinstance(a.value, str) and isinstance(b, Ref):
+            return flag_in(self, a.value, b, fld, node)
+        if isinstance(b, Static) and is_table(b.value) and MAX_SET < len(b.value) <= MAX_ENTRIES:
+            return InSet(self.expr(a, node), tuple(b.value))
+        return super().membership(a, b, node)
+
     def owner_of(self, node: ast.Call, env: Env) -> type:
         """The class whose method calls ``super()``."""
         value = self.e(node.args[0], env) if node.args else Static(self.closure.get("__class__"))
@@ -183,6 +214,10 @@ class PacketBody(Body):
             found = inspect.getattr_static(self.layer, name)
             if isinstance(found, types.FunctionType):
                 return self.inline(found, (PACKET, *args), keywords, node)
+        if owner == PACKET and name == "getfield_and_val" and len(args) == 1 and isinstance(args[0], Const):
+            fields = [f for f in getattr(self.layer, "fields_desc", ()) if f.name == args[0].value]
+            if len(fields) == 1:
+                return Items((Static(fields[0]), Ref(("F", str(args[0].value)))))
         return super().method(owner, name, args, keywords, node)
 
     def inline(self, fn: types.FunctionType, args: tuple[Value, ...], keywords: Any, node: ast.AST) -> Value:
@@ -211,6 +246,9 @@ class PacketBody(Body):
 
     def call_isinstance(self, args: tuple[Value, ...], node: ast.Call) -> Value:
         """``isinstance(pkt.underlayer, Layer)``: the name of that layer is among those of the class."""
+        if len(args) == 2 and all(isinstance(a, Static) for a in args):
+            kinds = args[1].value  # type: ignore[union-attr]
+            return Const(isinstance(args[0].value, kinds))  # type: ignore[union-attr, arg-type]
         if len(args) == 2 and isinstance(args[0], Ref) and args[0].path in self.octets and isinstance(args[1], Static):
             kinds = args[1].value if isinstance(args[1].value, tuple) else (args[1].value,)
             if set(kinds) <= {str, bytes, bytearray}:
@@ -242,6 +280,10 @@ class PacketBody(Body):
                 return NEVER
             if isinstance(s, ast.Try):
                 return self.attempt(s, body[i + 1 :], env)
+            if isinstance(s, ast.For):
+                return self.block([*self.unrolled(s, env), *body[i + 1 :]], env)
+            if isinstance(s, ast.Assign) and (found := self.several(s, env)) is not None:
+                return self.split(*found, body[i + 1 :], env, s)
             if isinstance(s, ast.Return | ast.If):
                 return super().block(body[i:], env)
             if not isinstance(s, ast.Assert):
@@ -249,9 +291,47 @@ class PacketBody(Body):
                 self.statement(s, env)
         return Const(None)
 
+    def several(self, s: ast.Assign, env: Env) -> tuple[str, Pick] | None:
+        """A name that stands for one of several tables or lists from here on."""
+        target = s.targets[0]
+        if not isinstance(target, ast.Name) or not isinstance(s.value, ast.Subscript | ast.Call):
+            return None
+        if isinstance(s.value, ast.Call) and not (
+            isinstance(s.value.func, ast.Attribute) and s.value.func.attr == "get"
+        ):
+            return None
+        try:
+            value = self.e(s.value, env)
+        except Refused:
+            return None  # whoever translates the statement says so
+        if isinstance(value, Pick) and not all(isinstance(v, tuple) for _, v in value.ways):
+            return self.own(target.id), value
+        return None
+
+    def statement(self, s: ast.stmt, env: Env) -> None:
+        """``p.name = ...`` of a packet that is made: how it is called is not how it is read."""
+        if isinstance(s, ast.Assign) and isinstance(target := s.targets[0], ast.Attribute) and target.attr == "name":
+            owner = self.e(target.value, env)
+            if isinstance(owner, Expr) and self.is_class(owner):
+                return
+        super().statement(s, env)
+
+    def assign(self, target: ast.expr, value: Value, env: Env) -> None:
+        """``a, b = entry``."""
+        if isinstance(value, Pick) and isinstance(target, ast.Tuple):
+            for t, v in zip(target.elts, self.parts(value, len(target.elts), target), strict=True):
+                self.assign(t, v, env)
+            return
+        super().assign(target, value, env)
+
     def attempt(self, s: ast.Try, rest: Sequence[ast.stmt], env: Env) -> Value:
         """``try``: look-ups in tables, whose misses the handler answers."""
-        if len(s.handlers) != 1 or s.finalbody or s.orelse or not _only_lookup(s):
+        if len(s.handlers) != 1 or s.finalbody or s.orelse:
+            self.statement(s, env)
+        if _gives_up(s.handlers[0]):
+            other = self.expr(self.block(s.handlers[0].body, dict(env)), s)
+            return guarded(self.expr(self.block([*s.body, *rest], env), s), other)
+        if not _only_lookup(s):
             self.statement(s, env)
         handler = self.block([*s.handlers[0].body, *rest], dict(env))
         value = self.block([*s.body, *rest], env)
@@ -296,6 +376,22 @@ def _always_raises(side: Sequence[ast.stmt]) -> bool:
     """True for statements that end in an error whatever they do before."""
     returns = any(isinstance(n, ast.Return) for s in side for n in ast.walk(s))
     return bool(side) and isinstance(side[-1], ast.Raise) and not returns
+
+
+def _gives_up(handler: ast.ExceptHandler) -> bool:
+    """True for a handler that returns plain octets when octets are missing: there is nothing to read in either case."""
+    caught = isinstance(handler.type, ast.Name) and handler.type.id in ("IndexError", "struct.error")
+    last = handler.body[-1]
+    raw = (
+        isinstance(last, ast.Return) and last.value is not None and ast.unparse(last.value) in ("conf.raw_layer", "Raw")
+    )
+    return caught and raw and len(handler.body) == 1
+
+
+def _of_objects(table: dict[object, object]) -> bool:
+    """True for a table whose entries are tables, lists or tuples, or some of them."""
+    plain = all(isinstance(k, int | str | bytes) and not isinstance(k, bool) for k in table)
+    return plain and any(isinstance(v, dict | list | tuple) for v in table.values())
 
 
 def _only_lookup(s: ast.Try) -> bool:

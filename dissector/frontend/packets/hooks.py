@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scapy import fields as sf
-from scapy.packet import Packet, Padding, Raw
+from scapy.packet import NoPayload, Packet, Padding, Raw
 
 from ...errors import Refused
 from ...ir.expr import Case, Cmp, Const, Expr, If, IsNone, Logic, Ref
@@ -34,7 +34,7 @@ from .tables import decision, mapped, results
 
 TAKES_OVER = ("dissect", "do_dissect", "do_dissect_payload", "getfield_and_val", "getfieldval", "__getattr__")
 AROUND = ("pre_dissect", "post_dissect", "__init__", "add_payload", "add_parent", "add_underlayer")
-RAW, PADDING = class_name(Raw), class_name(Padding)
+RAW, PADDING, NOTHING = class_name(Raw), class_name(Padding), class_name(NoPayload)
 NO_PAYLOAD = Payload(size=Const(0))
 
 
@@ -90,7 +90,7 @@ def without_raw(e: Expr | None) -> Expr | None:
     """A choice with None for Scapy's layers of plain octets."""
     if e is None:
         return None
-    out = decision(simplify(mapped(e, {RAW: Const(None), PADDING: Const(None)})))
+    out = decision(simplify(mapped(e, {RAW: Const(None), PADDING: Const(None), NOTHING: Const(None)})))
     return None if set(results_of(out)) <= {None} else out
 
 

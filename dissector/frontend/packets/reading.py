@@ -12,6 +12,7 @@ import ast
 import inspect
 import random
 import types
+from collections.abc import Sequence
 from typing import Any
 
 from scapy import fields as sf
@@ -22,7 +23,7 @@ from ...ir.packets import Item
 from ...ir.simplify import simplify
 from ..samples import Sample, Source, View
 from ..scope import Env, Session
-from ..values import PACKET, Static, Value
+from ..values import PACKET, Items, Static, Value
 from .around import OCTETS
 from .bodies import PacketBody
 from .extent import Part
@@ -44,9 +45,11 @@ class Reading(PacketBody):
 
     def on_tuple(self, node: ast.Tuple | ast.List | ast.Set, env: Env) -> Value:
         """What is left and the value: how many octets were read."""
-        if self.depth or not isinstance(node, ast.Tuple) or len(node.elts) != 2:
+        if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
             return super().on_tuple(node, env)
         left: Any = self.e(node.elts[0], env)
+        if self.depth:
+            return Items((left, UNKNOWN)) if isinstance(left, Part) or left == OCTETS else super().on_tuple(node, env)
         if isinstance(left, Part):
             return left.at
         if left == OCTETS:
@@ -66,6 +69,16 @@ class Reading(PacketBody):
             for t in targets:
                 assert isinstance(t, ast.Name)
                 env[self.own(t.id)] = UNKNOWN
+
+    def branch(self, s: ast.If, rest: Sequence[ast.stmt], env: Env) -> Value | None:
+        """A decision that only matters for the value."""
+        try:
+            return super().branch(s, rest, env)
+        except Refused:
+            one, other = (self.block([*side, *rest], dict(env)) for side in (s.body, s.orelse))
+            if one != other:
+                raise
+            return one
 
     def expr(self, value: Value, node: ast.AST) -> Expr:
         """*value* as a value of the IR."""

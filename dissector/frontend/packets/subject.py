@@ -215,7 +215,7 @@ def _check_kinds(context: Context, e: Expr) -> None:
         return
     if isinstance(e, Ref) and e.path[0] == "F" and len(e.path) >= 2:
         item = context.read.get(e.path[1])
-        if item is not None:
+        if item is not None and not (e.kind == "int" and isinstance(item, Leaf) and item.flags == ()):
             _check_kind(item, odd=item.name in context.odd)
     for below in children(e):
         _check_kinds(context, below)

@@ -15,7 +15,9 @@ from ..subject import Subject
 @register("scapy.contrib.automotive.xcp.utils.XCPEndiannessField")
 def ordered(subject: Subject) -> Item:
     """The field inside, in the byte order that is set."""
-    order = conf.contribs["XCP"]["byte_order"]
+    order = conf.contribs.get("XCP", {}).get("byte_order")
+    if order is None:
+        raise subject.refuse("conf.contribs['XCP']['byte_order'] is not set", "load scapy.contrib.automotive.xcp.xcp")
     subject.context.settings["conf.contribs['XCP']['byte_order']"] = order
     item = item_of(subject.inside(subject.fld.fld))
     if not isinstance(item, Leaf) or item.bits is not None or item.kind not in ("uint", "int", "float"):

@@ -39,3 +39,6 @@ def lowest_first(subject: Subject) -> Leaf:
 def variable(subject: Subject) -> Item:
     """Seven bits an octet; Scapy gives up at the fifth."""
     return subject.leaf(kind="uint", size=None, template="extended", arguments=(("bit", 7),))
+
+
+register("scapy.contrib.http2.HPackMagicBitField", bits)
