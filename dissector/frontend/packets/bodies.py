@@ -120,7 +120,7 @@ class PacketBody(Unfolding, Body):
                 key = self.e(node.slice, env)
                 if isinstance(key, Const):
                     return self.entry(owner.value, key.value, NEVER, node.value)
-                if _of_objects(owner.value) and not isinstance(key, If | Case):
+                if _of_objects(owner.value) and not _constants(key):
                     return pick(owner.value, self.expr(key, node), NEVER)  # type: ignore[return-value]
                 return self.lookup(owner.value, self.expr(key, node), Const(None), node)
         return super().on_subscript(node, env)
@@ -130,7 +130,7 @@ class PacketBody(Unfolding, Body):
         if name == "get" and len(args) in (1, 2) and isinstance(args[0], Const):
             default = args[1] if len(args) == 2 else Const(None)
             return self.entry(table, args[0].value, default, node.func.value)  # type: ignore[attr-defined]
-        if name == "get" and len(args) == 2 and _of_objects(table) and not isinstance(args[0], If | Case):
+        if name == "get" and len(args) == 2 and _of_objects(table) and not _constants(args[0]):
             return pick(table, self.expr(args[0], node), args[1])  # type: ignore[return-value]
         return super().table_method(table, name, args, node)
 
@@ -147,7 +147,7 @@ class PacketBody(Unfolding, Body):
         """The entry of a constant table: one look-up, whatever its size."""
         if isinstance(key, Const):
             return self.expr(Static(table[key.value]), node) if key.value in table else default
-        if isinstance(key, If):
+        if isinstance(key, If) and _constants(key):
             first, second = (self.lookup(table, k, default, node) for k in (key.t, key.f))
             return If(key.c, first, second)
         if isinstance(key, Case) and all(isinstance(v, int | bytes | str) for _, v in key.entries):
@@ -214,8 +214,11 @@ class PacketBody(Unfolding, Body):
             found = inspect.getattr_static(self.layer, name)
             if isinstance(found, types.FunctionType):
                 return self.inline(found, (PACKET, *args), keywords, node)
-        if owner == PACKET and name == "getfield_and_val" and len(args) == 1 and isinstance(args[0], Const):
+        asked = name in ("getfield_and_val", "get_field") and len(args) == 1 and isinstance(args[0], Const)
+        if owner == PACKET and asked and isinstance(args[0], Const):
             fields = [f for f in getattr(self.layer, "fields_desc", ()) if f.name == args[0].value]
+            if len(fields) == 1 and name == "get_field":
+                return Static(fields[0])
             if len(fields) == 1:
                 return Items((Static(fields[0]), Ref(("F", str(args[0].value)))))
         return super().method(owner, name, args, keywords, node)
@@ -386,6 +389,13 @@ def _gives_up(handler: ast.ExceptHandler) -> bool:
         isinstance(last, ast.Return) and last.value is not None and ast.unparse(last.value) in ("conf.raw_layer", "Raw")
     )
     return caught and raw and len(handler.body) == 1
+
+
+def _constants(key: Value) -> bool:
+    """True for a decision between constants, which can be looked up one by one."""
+    if isinstance(key, If):
+        return _constants(key.t) and _constants(key.f)
+    return isinstance(key, Const) or (isinstance(key, Case) and _constants(key.default))
 
 
 def _of_objects(table: dict[object, object]) -> bool:

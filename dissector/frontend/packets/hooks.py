@@ -17,7 +17,7 @@ from scapy import fields as sf
 from scapy.packet import NoPayload, Packet, Padding, Raw
 
 from ...errors import Refused
-from ...ir.expr import Case, Cmp, Const, Expr, If, IsNone, Logic, Ref
+from ...ir.expr import Case, Cmp, Const, Expr, If, IsNone, Logic, Ref, Size
 from ...ir.model import NOWHERE
 from ...ir.packets import Payload
 from ...ir.simplify import simplify
@@ -30,7 +30,7 @@ from .bodies import GUESS
 from .extent import extent_of
 from .registry import place_of
 from .subject import Context, scoped, translated, visible
-from .tables import decision, mapped, results
+from .tables import decision, joined, mapped, results
 
 TAKES_OVER = ("dissect", "do_dissect", "do_dissect_payload", "getfield_and_val", "getfieldval", "__getattr__")
 AROUND = ("pre_dissect", "post_dissect", "__init__", "add_payload", "add_parent", "add_underlayer")
@@ -77,13 +77,19 @@ def payload_of(context: Context) -> Payload:
         return NO_PAYLOAD
     chosen = chosen_payload(context)
     if PADDING in results(chosen):
-        if size is not None:
-            raise Refused("", "has padding by two rules", "say it in extract_padding() alone")
-        names = {v: Const(None) for v in results(chosen) if isinstance(v, str)}
-        size = simplify(mapped(chosen, {**names, PADDING: Const(0)}))
+        names: dict[Any, Expr] = {v: size or Const(None) for v in results(chosen) if isinstance(v, str)}
+        size = simplify(mapped(chosen, {**names, PADDING: _as_padding(size)}))
+        size = joined(size)
         if size == Const(0):
             return NO_PAYLOAD
     return Payload(without_raw(chosen), size)
+
+
+def _as_padding(size: Expr | None) -> Expr:
+    """How much of what is padding is kept: Scapy gives the last padding back, and there is one more behind *size*."""
+    if size is None:
+        return Const(0)
+    return If(IsNone(size), Const(0), If(Cmp(">", Size(Ref(("octets",))), size), size, Const(0)))
 
 
 def without_raw(e: Expr | None) -> Expr | None:

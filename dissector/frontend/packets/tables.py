@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...ir.expr import Case, Cmp, Const, Expr, If, InSet, rewrite, walk
+from ...ir.expr import Case, Cmp, Const, Expr, If, InSet, Logic, rewrite, walk
+from ...ir.simplify import simplify
 
 FEW = 3
 """So many entries are still written as comparisons."""
@@ -28,7 +29,18 @@ def case(x: Expr, entries: Sequence[tuple[Any, Expr]], default: Expr) -> Expr:
 
 def decision(e: Expr) -> Expr:
     """*e* with its chains of comparisons of one thing with constants as tables."""
-    return rewrite(e, _chain)
+    return rewrite(joined(e), _chain)
+
+
+def joined(e: Expr) -> Expr:
+    """*e* with one question in place of several that lead to the same."""
+
+    def step(n: Expr) -> Expr | None:
+        if isinstance(n, If) and isinstance(n.f, If) and n.t == n.f.t:
+            return simplify(If(Logic("or", n.c, n.f.c), n.t, n.f.f))
+        return None
+
+    return rewrite(e, step)
 
 
 def _chain(e: Expr) -> Expr | None:

@@ -392,7 +392,7 @@ class Below(Carrier):
     kind: uint of 1 octets
     flags: uint of 1 octets, hex, flags 0x1=s 0x2=a
     more: uint of 1 octets, if F.kind == 9
-    payload of None if F.kind == 1 else None if F.kind == 2 and F.flags == 2 else None if F.more is None or F.more == 7 else 0 octets: 'Element' if F.kind == 1 else 'Other' if F.kind == 2 and F.flags == 2 else 'Sized' if F.more is None or F.more == 7 else None
+    payload of None if F.kind == 1 or F.kind == 2 and F.flags == 2 or F.more is None or F.more == 7 else 0 octets: 'Element' if F.kind == 1 else 'Other' if F.kind == 2 and F.flags == 2 else 'Sized' if F.more is None or F.more == 7 else None
     """
 
     def default_payload_class(self, payload):
