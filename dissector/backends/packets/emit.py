@@ -12,12 +12,13 @@ from importlib import resources
 from ...ir.packets import Suite
 from ..lua.fields import identifier
 from ..lua.printer import string
+from .afterwards import Afterwards
 from .entries import entry_lines
 from .fields import Fields
 from .layers import LayerPrinter
 from .values import Values
 
-RUNTIME = ("1_octets", "2_items", "3_layers", "4_entry")
+RUNTIME = ("1_octets", "2_items", "3_layers", "4_checks", "5_answers", "6_entry")
 EXPERTS = (
     ("malformed", "Malformed", "MALFORMED", "ERROR"),
     ("limited", "Packet size limited during capture", "MALFORMED", "NOTE"),
@@ -36,7 +37,9 @@ def generate(suite: Suite) -> str:
     body: list[str] = []
     for layer in suite.layers:
         printer = LayerPrinter(layer, fields, values, tables, names)
-        body += [*printer.dispatch(), *printer.function(), ""]
+        body += [*printer.dispatch(), *printer.function()]
+        body += [*Afterwards(layer, fields, tables, names).lines(), ""]
+    entries = entry_lines(suite, names, tables)
     out = [*_head(suite), *_declarations(suite, fields, tables)]
     out += [_runtime(n) for n in RUNTIME]
     out += [
@@ -45,7 +48,7 @@ def generate(suite: Suite) -> str:
         "",
         *body,
         _title("where packets begin"),
-        *entry_lines(suite, names),
+        *entries,
     ]
     return "\n".join(out).rstrip() + "\n"
 
@@ -102,6 +105,7 @@ def _declarations(suite: Suite, fields: Fields, tables: dict[str, str]) -> list[
         f"local proto_column = {string(identifier(suite.name).upper())}",
         "",
         "local vs, texts, flag_lists, known = {}, {}, {}, {}",
+        'local status_names = { [0] = "Bad", [1] = "Good", [2] = "Unverified" }',
         *fields.table_lines(),
         *(f"known[{number}] = {{ {rows} }}" for rows, number in tables.items()),
         "",

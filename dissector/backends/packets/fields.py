@@ -28,6 +28,11 @@ OWN = (
     ("_padding", "bytes", "padding", "Padding"),
     ("_undecoded", "bytes", "undecoded", "Octets that could not be read"),
 )
+LINKS = (
+    ("_request_in", "framenum", "request_in", "Request in", ", base.NONE, frametype.REQUEST"),
+    ("_response_in", "framenum", "response_in", "Response in", ", base.NONE, frametype.RESPONSE"),
+    ("_response_time", "relative_time", "response_time", "Response time", ""),
+)
 Names = tuple[tuple[int, str], ...]
 
 
@@ -80,6 +85,9 @@ class Fields:
     def __post_init__(self) -> None:
         for lua, kind, name, label in OWN:
             self._declare(f"_{name}", kind, label, "", lua)
+        if any(layer.answers for layer in self.suite.layers):
+            for lua, kind, name, label, rest in LINKS:
+                self._declare(name, kind, label, rest, lua)
 
     # ------------------------------------------------------------------------------------------------ declarations
 
@@ -113,6 +121,11 @@ class Fields:
     def list(self, item: List) -> str:
         """The field of a list; that of plain values has their name already."""
         return self._declare(f"{item.abbrev}.list" if isinstance(item.of, Leaf) else item.abbrev, "none", item.label)
+
+    def status(self, leaf: Leaf) -> str:
+        """The field that says whether a value is what it should be."""
+        rest = ", base.DEC, status_names"
+        return self._declare(f"{leaf.abbrev}.status", "uint8", f"{leaf.label or leaf.name} status", rest)
 
     def leaf(self, leaf: Leaf) -> str:
         """The field of a value."""

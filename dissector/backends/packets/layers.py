@@ -38,6 +38,7 @@ class LayerPrinter:
         self.printer = PacketPrinter(certain(layer), tables, names)
         self.leaves = Leaves(fields, self.printer, self.kept)
         self.replaced = dict(layer.replaced)
+        self.leaves.checked = {v.item for v in layer.verify}
 
     def function(self) -> Lines:
         """The whole function."""

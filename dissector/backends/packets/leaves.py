@@ -25,9 +25,18 @@ class Leaves:
         self.fields, self.printer, self.kept = fields, printer, kept
         self.used: set[str] = set()
         """The locals that the lines so far need."""
+        self.checked: set[str] = set()
+        """The values that will be checked, whose item has to be known."""
 
     def leaf(self, leaf: Leaf, into: str | None) -> list[str]:
         """The lines of *leaf*, its value put into *into* when somebody needs it."""
+        lines = self._leaf(leaf, into)
+        if leaf.name not in self.checked:
+            return lines
+        self.used.add("at")
+        return ["at = pos", *lines]
+
+    def _leaf(self, leaf: Leaf, into: str | None) -> list[str]:
         if leaf.template == "extended":
             bit = dict(leaf.arguments).get("bit", 0)
             return self._call(leaf, into, f"extended({{}}, stop, {bit})")
@@ -128,7 +137,7 @@ class Leaves:
         octets, shift, ahead = leaf.place
         at = f"pos + {ahead}" if ahead else "pos"
         width = constant(leaf.bits) or 0
-        rest = self.aftermath(leaf, into)
+        rest = self.aftermath(leaf, into, f"{at}, pos + {ahead + octets}")
         place = f"t, {self.fields.leaf(leaf)}, {at}"
         if is_masked(leaf) and into is None and not rest:
             return [f"{'add_le' if leaf.swapped else 'add'}({place}, {octets}, stop)"]
@@ -152,7 +161,7 @@ class Leaves:
 
     # ---------------------------------------------------------------------------------------------------- aftermath
 
-    def aftermath(self, leaf: Leaf, into: str | None) -> list[str]:
+    def aftermath(self, leaf: Leaf, into: str | None, where: str = "at, pos") -> list[str]:
         """What is done with the item of *leaf*: names that depend on other fields, units, flags."""
         out: list[str] = []
         value = into or "value"
@@ -166,6 +175,8 @@ class Leaves:
             out.append(f"item:append_text({string(' ' + unit)})")
         if leaf.flags and is_number(leaf):
             out.append(self._flags(leaf, value))
+        if leaf.name in self.checked:
+            out.append(f"checked(F, {string(leaf.name)}, item, {where})")
         return out
 
     def _if(self, when: Expr | None, line: str) -> list[str]:

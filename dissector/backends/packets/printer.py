@@ -64,7 +64,7 @@ class PacketPrinter(Printer):
         if "original" in names:
             return self._original(e.path), ATOM
         text = {"cur": "list[list.n]", "lst": "list"}.get(scope, scope)
-        certain = scope == "F"
+        certain = scope in ("F", "other")
         for name in names:
             text = text if certain else f"need({text})"
             if name.startswith("["):

@@ -74,7 +74,12 @@ CASES = {
         (("a", "10", 0, 2), ("b", "7", 2, 1)),
     ),
     "masked": Case(
-        (bits("a", 4, (1, 4, 0)), bits("b", 12, (2, 0, 0)), bits("c", 1, (1, 7, 0), kind="bool"), bits("d", 7, (1, 0, 0))),
+        (
+            bits("a", 4, (1, 4, 0)),
+            bits("b", 12, (2, 0, 0)),
+            bits("c", 1, (1, 7, 0), kind="bool"),
+            bits("d", 7, (1, 0, 0)),
+        ),
         b"\x12\x34\x81",
         (("a", "1", 0, 1), ("b", str(0x234), 0, 2), ("c", "1", 2, 1), ("d", "1", 2, 1)),
     ),
@@ -143,7 +148,9 @@ CASES = {
         b"\x02\x01\x02\x09\x01\x00",
         (("n", "2", 0, 1), ("a", "01:02", 1, 2), ("b", "9", 3, 1), ("c", "256", 4, 2)),
     ),
-    "empty": Case((leaf("n", 1), leaf("a", F("n"), kind="bytes"), leaf("b", 1)), b"\0\1", (("n", "0", 0, 1), ("b", "1", 1, 1))),
+    "empty": Case(
+        (leaf("n", 1), leaf("a", F("n"), kind="bytes"), leaf("b", 1)), b"\0\1", (("n", "0", 0, 1), ("b", "1", 1, 1))
+    ),
     "present": Case(
         (A, leaf("b", 1, present=IS_ONE), leaf("c", 1, present=Cmp("!=", F("b"), Const(3)))),
         b"\x02\x05",
@@ -158,7 +165,10 @@ CASES = {
         (("a", "2", 0, 1), ("b.ipv4", "127.0.0.1", 1, 4)),
     ),
     "extended": Case(
-        (leaf("a", template="extended", arguments=(("bit", 7),)), leaf("b", template="extended", arguments=(("bit", 0),))),
+        (
+            leaf("a", template="extended", arguments=(("bit", 7),)),
+            leaf("b", template="extended", arguments=(("bit", 0),)),
+        ),
         b"\xac\x02" + b"\xff" * 8 + b"\xfe",
         (("a", "300", 0, 2), ("b", str(2**63 - 1), 2, 9)),
     ),

@@ -148,7 +148,13 @@ CASES = {
     "dispatched": Case(
         (list_of("o", of=Const("Picked")),),
         b"\7\1\2",
-        (("o", "", 0, 3), ("two", "", 0, 2), ("two.x", str(0x701), 0, 2), ("picked", "", 2, 1), ("picked.p", "2", 2, 1)),
+        (
+            ("o", "", 0, 3),
+            ("two", "", 0, 2),
+            ("two.x", str(0x701), 0, 2),
+            ("picked", "", 2, 1),
+            ("picked.p", "2", 2, 1),
+        ),
     ),
     "remainder": Case(
         (leaf("n", 1), leaf("a", Bin("-", Size(F("original")), Const(2)), kind="bytes"), leaf("b", 1)),

@@ -10,11 +10,17 @@ local S, T = "", nil                  -- the octets of the packet, as a string a
 local pinfo, root                     -- of the packet; the tree that it is in
 local here                            -- the item of the innermost layer
 local depth, amiss = 0, 0
+local reached = 0                     -- where the last field ended
 local cut_by_snaplen = false
 
 -- What ends the layer that is being read.  Whoever asked for the layer catches it: see guarded().
 local function fail(at, text)
   error({ at = at, text = text }, 0)
+end
+
+local function took(pos)
+  reached = pos
+  return pos
 end
 
 local function malformed(item, text)

@@ -9,12 +9,12 @@ end
 
 local function add(t, field, pos, n, stop)
   if pos + n > stop then cut(pos, n, stop) end
-  return pos + n, t:add(field, T(pos, n))
+  return took(pos + n), t:add(field, T(pos, n))
 end
 
 local function add_le(t, field, pos, n, stop)
   if pos + n > stop then cut(pos, n, stop) end
-  return pos + n, t:add_le(field, T(pos, n))
+  return took(pos + n), t:add_le(field, T(pos, n))
 end
 
 -- A number: read is one of be, le, sbe, sle, fbe and fle.
@@ -22,18 +22,18 @@ local function number(t, field, pos, n, stop, read)
   if pos + n > stop then cut(pos, n, stop) end
   local range = T(pos, n)
   local little = read == le or read == sle or read == fle
-  return pos + n, read(pos, n), little and t:add_le(field, range) or t:add(field, range), range
+  return took(pos + n), read(pos, n), little and t:add_le(field, range) or t:add(field, range), range
 end
 
 -- An address: octets of a fixed number, whose value is what they are.
 local function address(t, field, pos, n, stop)
   if pos + n > stop then cut(pos, n, stop) end
-  return pos + n, sub(S, pos + 1, pos + n), t:add(field, T(pos, n))
+  return took(pos + n), sub(S, pos + 1, pos + n), t:add(field, T(pos, n))
 end
 
 local function address_le(t, field, pos, n, stop)
   if pos + n > stop then cut(pos, n, stop) end
-  return pos + n, sub(S, pos + 1, pos + n), t:add_le(field, T(pos, n))
+  return took(pos + n), sub(S, pos + 1, pos + n), t:add_le(field, T(pos, n))
 end
 
 -- An address that is written back to front.
@@ -43,17 +43,17 @@ local function backwards(t, field, pos, n, stop, kind)
   local digits = value:gsub(".", function(c) return format("%02x", byte(c)) end)
   if kind == "uuid" then
     digits = digits:gsub("^(........)(....)(....)(....)", "%1-%2-%3-%4-")
-    return pos + n, value, t:add(field, T(pos, n), digits)
+    return took(pos + n), value, t:add(field, T(pos, n), digits)
   end
   digits = digits:gsub("..", "%0:"):sub(1, -2)
-  return pos + n, value, t:add(field, T(pos, n), Address.ether and Address.ether(digits) or digits)
+  return took(pos + n), value, t:add(field, T(pos, n), Address.ether and Address.ether(digits) or digits)
 end
 
 -- A floating-point number, of four octets too in all its digits.
 local function real(t, field, pos, n, stop, read)
   if pos + n > stop then cut(pos, n, stop) end
   local v = read(pos, n)
-  return pos + n, v, t:add(field, T(pos, n), v)
+  return took(pos + n), v, t:add(field, T(pos, n), v)
 end
 
 -- A number of as many octets as an expression says.
@@ -72,7 +72,7 @@ end
 local function scaled(t, field, pos, n, stop, read, factor, offset, digits)
   if pos + n > stop then cut(pos, n, stop) end
   local v = scale(read(pos, n), factor, offset, digits)
-  return pos + n, v, t:add(field, T(pos, n), v)
+  return took(pos + n), v, t:add(field, T(pos, n), v)
 end
 
 -- A point in time: so many parts of a second since an epoch.
@@ -80,13 +80,13 @@ local function moment(t, field, pos, n, stop, read, factor, offset)
   if pos + n > stop then cut(pos, n, stop) end
   local v = read(pos, n) * factor + offset
   local whole = floor(v)
-  return pos + n, v, t:add(field, T(pos, n), NSTime.new(whole % 4294967296, floor((v - whole) * 1e9 + 0.5)))
+  return took(pos + n), v, t:add(field, T(pos, n), NSTime.new(whole % 4294967296, floor((v - whole) * 1e9 + 0.5)))
 end
 
 -- A bit field at its place: the lowest of its bits is shift bits from the end of the n octets at pos.
 local function placed(t, field, pos, n, shift, width, stop, swapped, masked, factor, offset, digits)
   if pos + n > stop then cut(pos, n, stop) end
-  local s, range = sub(S, pos + 1, pos + n), T(pos, n)
+  local s, range = sub(S, pos + 1, took(pos + n)), T(pos, n)
   if swapped then s = s:reverse() end
   local first = 8 * n - shift - width
   local v = bits(s, first, width)
@@ -112,20 +112,20 @@ local function bit_field(t, field, pos, bn, width, stop, masked)
     v = bits(s, bn, width)
     item = masked and t:add(field, range) or t:add(field, range, shown(s, bn, width, v))
   end
-  return pos + floor(last / 8), last % 8, v, item, range
+  return took(pos + floor(last / 8)), last % 8, v, item, range
 end
 
 -- Octets, of which nothing is shown when there are none; without n, all that is left.
 local function octets(t, field, pos, n, stop)
   local last = n and within(t, pos, n, stop) or stop
   local item = last > pos and t:add(field, T(pos, last - pos)) or NOTHING
-  return last, sub(S, pos + 1, last), item
+  return took(last), sub(S, pos + 1, last), item
 end
 
 local function text(t, field, pos, n, stop, encoding)
   local last = n and within(t, pos, n, stop) or stop
   local item = last > pos and t:add_packet_field(field, T(pos, last - pos), encoding) or NOTHING
-  return last, sub(S, pos + 1, last), item
+  return took(last), sub(S, pos + 1, last), item
 end
 
 -- Octets whose value is in reverse order.
@@ -147,7 +147,7 @@ local function extended(t, field, pos, stop, bit)
   until more == 0 or i > 127
   local low, middle, high = parts[1], parts[2], parts[3]
   local exact = UInt64.new(low + middle % 16 * 268435456, (floor(middle / 16) + high * 16777216) % 4294967296)
-  return at, v, t:add(field, T(pos, at - pos), exact)
+  return took(at), v, t:add(field, T(pos, at - pos), exact)
 end
 
 -- Where a value ends that is ended by some octets; in text of 16 bits a character is two octets.
@@ -174,7 +174,7 @@ local function marked(t, field, pos, stop, mark, strict, encoding, step, beyond)
   elseif after > pos then
     item = t:add(field, T(pos, after - pos), until_nul(value))
   end
-  return after, value, item
+  return took(after), value, item
 end
 
 -- The flags of a field: by masks over its octets, each in an octet of its own, or of its value.

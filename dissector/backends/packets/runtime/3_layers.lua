@@ -3,9 +3,10 @@
 -- read.X(t, pos, stop, F) shows the items of layer X and what follows them, puts the values that somebody asks for into
 -- F, and returns where the layer ends.  What it leaves up to stop is padding, which belongs to whoever asked for it.
 
-local layers, read, choose, after, externals, opaques = {}, {}, {}, {}, {}, {}
+local layers, read, choose, checks, externals, opaques = {}, {}, {}, {}, {}, {}
 local MAX_DEPTH = 32
 local dissectors = {}
+local handed_over = false             -- to a dissector that has its own Info column
 
 local function layer(name, label, field, abbrev)
   layers[name] = { label = label, field = field }
@@ -24,12 +25,16 @@ local function fill(item, name, pos, stop, underlayer, parent)
   depth = depth + 1
   if depth > MAX_DEPTH then fail(pos, "nested too deep") end
   local outer = here
-  here = item
+  here, reached = item, pos
   local F = { underlayer = underlayer, parent = parent, start = pos, stop = stop, name = name, item = item }
+  F["#head"], F["#pay"] = stop - pos, 0
   local last = read[name](item, pos, stop, F)
   F.last = last
   item:set_len(last - pos)
-  if after[name] then after[name](item, pos, last, F) end
+  if checks[name] then
+    local ok, problem = pcall(checks[name], F)
+    if not ok and type(problem) ~= "table" then error(problem, 0) end
+  end
   here, depth = outer, depth - 1
   return last, F
 end
@@ -44,6 +49,7 @@ local function hand_over(t, known, pos, stop)
     dissectors[known.dissector] = d
   end
   local s, tvb, p, r, h, n, a, c = S, T, pinfo, root, here, depth, amiss, cut_by_snaplen
+  handed_over = true
   pcall(d.call, d, T(pos, stop - pos):tvb(), pinfo, t)
   S, T, pinfo, root, here, depth, amiss, cut_by_snaplen = s, tvb, p, r, h, n, a, c
 end
@@ -77,7 +83,7 @@ local function trouble(item, problem, pos, stop)
     return
   end
   malformed(item, problem.text)
-  local at = problem.at or pos
+  local at = problem.at or reached
   if at >= pos and at < stop then item:add(f._undecoded, T(at, stop - at)) end
 end
 
@@ -90,7 +96,7 @@ local function guarded(t, name, pos, stop, underlayer, parent, title, outside)
   end)
   if ok then return last, F end
   trouble(here or t, last, pos, stop)
-  depth, here = n, outer
+  depth, here, reached = n, outer, stop
   return stop, {}
 end
 
@@ -101,7 +107,10 @@ local function payload(t, name, pos, last, stop, F)
   if last <= pos then return last end
   local ended, below = guarded(t, name, pos, last, F, nil, nil, true)
   F["#below"], F.payload = below.name, below
-  if last == stop then return ended end
+  if last == stop then
+    F["#pay"] = ended - pos
+    return ended
+  end
   if ended < last then t:add(f._padding, T(ended, last - ended)) end
   return last
 end
