@@ -22,7 +22,7 @@ FIRST = 20000
 WIRESHARKS = ("_ws.expert", "_ws.malformed", "_ws.lua.error")
 
 
-def F(*path: str) -> Ref:  # noqa: N802 - as expressions are written
+def F(*path: str) -> Ref:
     """A value of the layer that is read."""
     return Ref(("F", *path))
 

@@ -118,7 +118,7 @@ class Fields:
         """The field of octets in which no layer is known."""
         return self._declare(item.abbrev, "bytes", item.label)
 
-    def list(self, item: List) -> str:
+    def sequence(self, item: List) -> str:
         """The field of a list; that of plain values has their name already."""
         return self._declare(f"{item.abbrev}.list" if isinstance(item.of, Leaf) else item.abbrev, "none", item.label)
 
@@ -173,12 +173,11 @@ class Fields:
         return f"texts[{self.texts.setdefault(texts, str(len(self.texts) + 1))}]"
 
     def flag_list(self, leaf: Leaf) -> tuple[str, str]:
-        """The list of the flags of a field, and how they lie: ``in`` it, each in an octet ``apart``, or ``of`` its value."""
+        """The list of the flags of a field, and how they lie: ``in`` it, in octets ``apart``, or ``of`` its value."""
         octets, shift = touched(leaf), leaf.place[1] if leaf.place else 0
+        way = "in" if octets <= MASKED else "apart"
         if not octets or (leaf.bits is None and octets > 8):
             way = "of"
-        else:
-            way = "in" if octets <= MASKED else "apart"
         rows = [self._flag(leaf, x, way, octets, shift) for x in leaf.flags]
         text = "{ " + ", ".join(rows) + " }"
         return f"flag_lists[{self.flags.setdefault(text, str(len(self.flags) + 1))}]", way

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A layer as one Lua function: its items in their order, then its payload.
 
-Neighbours that are there under the same condition share one ``if``, as long as nothing in between changes what the
-condition looks at.  Bit fields of one group stand at constant distances from its first octet; only where what is present
+Neighbours that are there under the same condition share one ``if``, as long as nothing in between changes what it
+looks at.  Bit fields of one group stand at constant distances from its first octet; only where what is present
 decides where they lie, the cursor moves bit by bit.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ...errors import Refused
-from ...ir.expr import Const, Expr, Ref, refs
+from ...ir.expr import Const, Expr, Peek, PeekBytes, Ref, refs, walk
 from ...ir.packets import Either, Item, Layer, Leaf, List, Sub
 from ..lua.printer import string
 from .fields import Fields, constant
@@ -173,7 +173,7 @@ class LayerPrinter:
     def _list(self, item: List, target: str | None) -> Lines:
         end = f"upto(t, pos, {self.printer.value(item.size)}, stop)" if item.size is not None else "stop"
         most = self.printer.value(item.count) if item.count is not None else "nil"
-        head = f"elements(t, {self.fields.list(item)}, {string(item.label)}, pos, {end}, {most}, {item.limit}"
+        head = f"elements(t, {self.fields.sequence(item)}, {string(item.label)}, pos, {end}, {most}, {item.limit}"
         return [
             f"{f'pos, {target}' if target else 'pos'} = {head}, function(t, pos, stop, list)",
             *self._each(item),
@@ -255,6 +255,4 @@ def _group(items: list[Item], at: int) -> list[Leaf]:
 
 
 def _looks_ahead(e: Expr) -> bool:
-    from ...ir.expr import Peek, PeekBytes, walk
-
     return any(isinstance(n, (Peek, PeekBytes)) or (isinstance(n, Ref) and n.path[0] == "octets") for n in walk(e))

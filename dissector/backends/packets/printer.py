@@ -2,9 +2,9 @@
 """Expressions about packets as Lua: the stream printer's, with the scopes of packets and values that may be absent.
 
 Scapy gives None for a field that is not there.  None equals nothing but None, is false as a condition, and in
-arithmetic or an order it is an error, which ends the layer.  In Lua the first is ``nil`` as it is; the second needs ``truthy()``
-since 0 and "" are true; the third needs ``need()``, because Lua's own error would be one of the plugin.  Values that
-are there for certain (:func:`dissector.backends.packets.values.certain`) need neither.
+arithmetic or an order it is an error, which ends the layer.  In Lua the first is ``nil`` as it is; the second needs
+``truthy()`` since 0 and "" are true; the third needs ``need()``, because Lua's own error would be one of the plugin.
+Values that are there for certain (:func:`dissector.backends.packets.values.certain`) need neither.
 """
 
 from __future__ import annotations
@@ -265,16 +265,14 @@ class PacketPrinter(Printer):
         if isinstance(e, Const):
             return self._const(Const(e.value if isinstance(e.value, str) else ""))
         if isinstance(e, Case):
-            rows = ", ".join(f"[{_constant(k)}] = {self._choice(Const(v))[0]}" for k, v in e.entries)
-            other = self._choice(e.default)
-            return f"{self.table(rows)}[{self._key(e.x)}] or {other[0]}", 1
+            listed = ", ".join(f"[{_constant(k)}] = {self.choice(Const(v))}" for k, v in e.entries)
+            return f"{self.table(listed)}[{self._key(e.x)}] or {self.choice(e.default)}", 1
         if not isinstance(e, If):
             return f'({self.operand(e, 3)} or "")', ATOM
         rows, x, rest = _cases(e)
         if len(rows) >= LONG and x is not None:
             table = self.table(", ".join(f"[{_constant(k)}] = {self.value(Const(v))}" for k, v in rows.items()))
-            other, p = self._choice(rest)
-            return f"{table}[{self._key(x)}] or {other}", min(p, 1)
+            return f"{table}[{self._key(x)}] or {self.choice(rest)}", 1
         t, f = self._choice(e.t), self._choice(e.f)
         yes = t[0] if t[1] > 2 else f"({t[0]})"
         return f"{self.operand(self._test(truth(e.c)), 2)} and {yes} or {f[0]}", 1

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dissector.backends.packets import generate
-from dissector.ir.expr import Bin, Case as Table, Cmp, Const, Expr, Peek
+from dissector.ir.expr import Bin, Cmp, Const, Expr, Peek
+from dissector.ir.expr import Case as Table
 from dissector.ir.model import Message
 from dissector.ir.packets import Entry, Framing, Payload, Verify
 from dissector.regression.wire import Segment, cut, explicit, fixed, random_sizes, write_capture
@@ -72,7 +73,7 @@ def test_columns_say_every_message_of_a_frame(tshark: Tshark, tmp_path: Path) ->
 
 
 def test_a_stream_that_ends_in_a_message_says_so(tshark: Tshark, tmp_path: Path) -> None:
-    """Of a message whose rest never came Wireshark shows the segments; with reassembly off, the message as far as it is."""
+    """With reassembly off, a message whose rest is elsewhere is shown as far as it is."""
     octets = line(b"abc") + line(b"defgh")[:-2]
     wanted: dict[str, Any] = {"prefs": {"tcp.desegment_tcp_streams": False}}
     rows = texts(tshark, tmp_path, STREAM, cut(octets, fixed(1000)), "line.n", "expert.malformed", **wanted)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dissector.ir.expr import Bin, Case as Table, Cmp, Const, If, Ref, Size
+from dissector.ir.expr import Bin, Cmp, Const, If, Ref, Size
+from dissector.ir.expr import Case as Table
 from dissector.ir.packets import External, List, Opaque, Payload, Sub
 from tests.support.packets import FIRST, Case, F, Seen, layer, leaf, run, run_cases, suite
 
@@ -179,7 +180,7 @@ def test_layers_take_what_is_theirs(seen: dict[str, Seen], name: str) -> None:
 
 @pytest.mark.needs_tshark
 def test_layers_of_others(tshark: Tshark, tmp_path: Path) -> None:
-    """Octets of a layer that Wireshark has go to its dissector, or are data where it has none; an opaque layer says why."""
+    """Octets of a layer that Wireshark has go to its dissector, else they are data; an opaque layer says why."""
     given = suite(
         [
             layer("A", leaf("a", 1), payload=Payload(Const("Ip"))),

@@ -10,7 +10,8 @@ import pytest
 from scapy.utils import checksum
 
 from dissector.backends.packets import generate
-from dissector.ir.expr import Bin, Case as Table, Cmp, Const, Ref
+from dissector.ir.expr import Bin, Cmp, Const, Ref
+from dissector.ir.expr import Case as Table
 from dissector.ir.packets import Answers, Entry, Payload, Verify
 from dissector.regression.wire import Segment, write_capture
 from tests.support.packets import FIRST, PREFIX, Case, F, layer, leaf, run_cases, suite
@@ -78,7 +79,7 @@ def test_a_response_names_its_request(tshark: Tshark, tmp_path: Path) -> None:
 
 
 def test_what_is_no_answer_is_not_linked(tshark: Tshark, tmp_path: Path) -> None:
-    """Another number, the same side, a condition that does not hold on either end, and a payload that answers nothing."""
+    """Another number, the same side, a condition that fails on either end, and a payload that answers nothing."""
     talk = [(0, b"\1\1\5"), (1, b"\2\2\1"), (0, b"\1\2\1"), (1, b"\1\2\x09"), (0, b"\3\1\0"), (1, b"\3\2\1")]
     assert links(tshark, tmp_path, talk) == [("", "", "")] * 6
 
