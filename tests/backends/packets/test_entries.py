@@ -32,6 +32,7 @@ LINE = layer(
     leaf("text", F("n"), kind="string"),
     info=((None, Message("%s of %d octets", (F("kind"), F("n")))), (Cmp("==", F("n"), Const(0)), Message(" (empty)"))),
 )
+FIRST_OF_ALL: dict[str, Any] = {"prefs": {"tcp.try_heuristic_first": True}}  # 3.4 knows another protocol by the port
 STREAM = suite([LINE], [Entry("Line", "tcp.port", 4444, Framing(3, SIZE))])
 
 
@@ -112,7 +113,7 @@ def test_decode_as(tshark: Tshark, tmp_path: Path) -> None:
 def test_a_heuristic_takes_only_what_fits(tshark: Tshark, tmp_path: Path, octets: bytes, taken: bool) -> None:
     """A packet is taken when all of it can be read and nothing is amiss."""
     given = suite([LINE], [Entry("Line", "tcp", None)])
-    assert bool(texts(tshark, tmp_path, given, cut(octets, fixed(1000)), "line.n")) is taken
+    assert bool(texts(tshark, tmp_path, given, cut(octets, fixed(1000)), "line.n", **FIRST_OF_ALL)) is taken
 
 
 def test_a_heuristic_looks_at_checks(tshark: Tshark, tmp_path: Path) -> None:
@@ -121,8 +122,8 @@ def test_a_heuristic_looks_at_checks(tshark: Tshark, tmp_path: Path) -> None:
         "Own", leaf("n", 1), leaf("rest", kind="bytes"), verify=(Verify("n", Bin("-", F("#head"), Const(1))),)
     )
     given = suite([checked], [Entry("Own", "tcp", None)])
-    assert len(texts(tshark, tmp_path, given, cut(b"\2ab", fixed(1000)), "own.n")) == 1
-    assert len(texts(tshark, tmp_path, given, cut(b"\3ab", fixed(1000)), "own.n")) == 0
+    assert len(texts(tshark, tmp_path, given, cut(b"\2ab", fixed(1000)), "own.n", **FIRST_OF_ALL)) == 1
+    assert len(texts(tshark, tmp_path, given, cut(b"\3ab", fixed(1000)), "own.n", **FIRST_OF_ALL)) == 0
 
 
 def test_each_layer_with_an_entry_is_found(tshark: Tshark, tmp_path: Path) -> None:
