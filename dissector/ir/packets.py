@@ -292,6 +292,9 @@ class Suite:
     externals: tuple[External, ...] = ()
     opaques: tuple[Opaque, ...] = ()
     sources: tuple[str, ...] = ()
+    templates: tuple[tuple[str, str], ...] = ()
+    """The Lua of each template that a leaf names: the body of ``function(t, field, pos, stop, F, arguments)``, which
+    returns where the item ends, its value and its tree item; ``reversed`` and ``extended`` need none."""
     doc: str = ""
 
     def layer(self, name: str) -> Layer:

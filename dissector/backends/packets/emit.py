@@ -16,6 +16,7 @@ from .afterwards import Afterwards
 from .entries import entry_lines
 from .fields import Fields
 from .layers import LayerPrinter
+from .printer import slot
 from .values import Values
 
 RUNTIME = ("1_octets", "2_items", "3_layers", "4_checks", "5_answers", "6_entry")
@@ -45,6 +46,7 @@ def generate(suite: Suite) -> str:
     out += [
         _title("layers"),
         *_others(suite, names),
+        *_templates(suite),
         "",
         *body,
         _title("where packets begin"),
@@ -128,6 +130,15 @@ def _declarations(suite: Suite, fields: Fields, tables: dict[str, str]) -> list[
         "end",
         "",
     ]
+
+
+def _templates(suite: Suite) -> list[str]:
+    """How the items of field classes are read that their owners describe themselves."""
+    out = ["local template = {}"] if suite.templates else []
+    for name, body in suite.templates:
+        lines = ["  " + line for line in body.rstrip().splitlines()]
+        out += [f"{slot('template', name)} = function(t, field, pos, stop, F, arguments)", *lines, "end"]
+    return out
 
 
 def _others(suite: Suite, names: dict[str, str]) -> list[str]:

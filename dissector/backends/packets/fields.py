@@ -135,8 +135,8 @@ class Fields:
     def _type(self, leaf: Leaf) -> tuple[str, str]:
         if leaf.template == "extended":
             return "uint64", f", {'base.HEX' if leaf.hex else 'base.DEC'}"
-        if leaf.template:
-            return "string" if leaf.template == "reversed" and leaf.kind in FIXED else "bytes", ""
+        if leaf.template == "reversed":
+            return ("string" if leaf.kind in FIXED else "bytes"), ""
         if leaf.kind == "time":
             return "absolute_time", ", base.UTC"
         if is_number(leaf) and leaf.scaling is not None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from ...errors import Refused
 from ...ir.expr import Const, Expr
 from ...ir.packets import Leaf
 from ..lua.printer import string
 from .fields import FIXED, MASKED, Fields, constant, is_masked, is_number, touched
-from .printer import PacketPrinter, key
+from .printer import PacketPrinter, key, slot
 
 ENCODINGS = {"ascii": "ENC_ASCII", "utf-8": "ENC_UTF_8", "utf8": "ENC_UTF_8", "latin-1": "ENC_ISO_8859_1"}
 
@@ -192,10 +193,19 @@ class Leaves:
         return f"{'flags_le' if turned else 'flags'}(item, {flags}, range)"
 
     def _template(self, leaf: Leaf, into: str | None) -> list[str]:
+        if leaf.template not in dict(self.fields.suite.templates):
+            raise Refused(str(leaf.source), f"no Lua for the template {leaf.template!r}", "put it into Suite.templates")
         rest = self.aftermath(leaf, into)
-        arguments = ", ".join(f"{k} = {string(v) if isinstance(v, (str, bytes)) else v}" for k, v in leaf.arguments)
-        call = f"template[{string(leaf.template)}](t, {self.fields.leaf(leaf)}, pos, stop, F, {{ {arguments} }})"
+        arguments = ", ".join(f"[{string(k)}] = {_argument(v)}" for k, v in leaf.arguments)
+        call = f"{slot('template', leaf.template)}(t, {self.fields.leaf(leaf)}, pos, stop, F, {{ {arguments} }})"
         return [f"{self.targets('pos', into, rest)} = {call}", *rest]
+
+
+def _argument(v: object) -> str:
+    """A number or a text that a template is told."""
+    if isinstance(v, bool):
+        return str(v).lower()
+    return string(v) if isinstance(v, str | bytes) else repr(v) if isinstance(v, int | float) else "nil"
 
 
 def into(name: str) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dissector.backends.packets import generate
+from dissector.errors import Refused
 from dissector.ir.expr import Bin, Cmp, Const, If, Ref, Size
 from dissector.ir.expr import Case as Table
 from dissector.ir.packets import External, List, Opaque, Payload, Sub
@@ -197,3 +199,25 @@ def test_layers_of_others(tshark: Tshark, tmp_path: Path) -> None:
     assert ("b", "3", 2, 1) in b.shown
     assert c.shown == (("c", "1", 0, 1), ("_data", "02:03", 1, 2))
     assert c.experts == ("Not decoded: a loop (dark.py:7)",)
+
+
+@pytest.mark.needs_tshark
+def test_lua_in_place_of_a_field(tshark: Tshark, tmp_path: Path) -> None:
+    """A template reads an item with its arguments; an override takes the place of one item of one layer."""
+    length = "local n = be(pos, 1)\nreturn octets(t, field, pos + 1, n + arguments.more, stop)"
+    given = suite(
+        [
+            layer("A", leaf("a", kind="bytes", template="short", arguments=(("more", 1),)), leaf("b", Size(F("a")))),
+            layer("B", leaf("a", 1), leaf("b", 1), replaced=(("a", "return number(t, field, pos, 2, stop, be)"),)),
+        ],
+        templates=(("short", length),),
+    )
+    a, b = run(tshark, tmp_path, given, [(b"\1\2\3\0\4", FIRST), (b"\1\2\3", FIRST + 1)])
+    assert (a.shown, a.experts) == ((("a", "02:03", 1, 2), ("b", "4", 3, 2)), ())
+    assert (b.shown, b.experts) == ((("a", str(0x102), 0, 2), ("b", "3", 2, 1)), ())
+
+
+def test_a_template_that_is_not_known_is_refused() -> None:
+    """A layer whose field nobody can read is no plugin."""
+    with pytest.raises(Refused, match="no Lua for the template 'none'"):
+        generate(suite([layer("A", leaf("a", template="none"))]))
