@@ -25,6 +25,8 @@ SLACK = 1e-6
 
 def differs(value: Any, show: str, octets: bytes, leaf: Leaf | None) -> str:
     """Say how the plugin's *show* of *octets* differs from Scapy's *value*; "" when it does not."""
+    if leaf is not None and leaf.raw:
+        return raw_differs(show, octets, leaf)
     if isinstance(value, bytes | bytearray):
         return text_differs(bytes(value), show, octets, leaf)
     if isinstance(value, uuid.UUID):
@@ -38,6 +40,16 @@ def differs(value: Any, show: str, octets: bytes, leaf: Leaf | None) -> str:
     except (TypeError, ValueError):
         return f"a {type(value).__name__} cannot be compared"
     return number_differs(number, show, octets, leaf)
+
+
+def raw_differs(show: str, octets: bytes, leaf: Leaf) -> str:
+    """Compare what is on the wire where Scapy makes something else of it: the octets, or the number in them."""
+    if leaf.kind == "bytes":
+        return "" if show.replace(":", "").lower() == octets.hex() else f"{short(octets)} is shown as {show}"
+    if leaf.bits is not None:
+        return ""  # its octets hold other fields as well
+    wanted = int.from_bytes(octets, "little" if leaf.little else "big", signed=leaf.kind == "int")
+    return "" if as_number(show) == wanted else f"{short(octets)} is shown as {show}"
 
 
 def number_differs(value: int, show: str, octets: bytes, leaf: Leaf | None) -> str:

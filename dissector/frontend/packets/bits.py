@@ -53,7 +53,7 @@ def flags(subject: Subject) -> Leaf:
 
 def multi_flags(subject: Subject) -> Leaf:
     """Bits whose names depend on another field; Scapy's value is the set of the names."""
-    return replace(bits(subject), hex=True, names=())
+    return replace(bits(subject), hex=True, names=(), raw=True)
 
 
 def scaled(subject: Subject) -> Leaf:

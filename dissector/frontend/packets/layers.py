@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scapy import fields as sf
 from scapy.packet import Packet
 
 from ...errors import Refused
@@ -90,8 +89,6 @@ def _items(context: Context) -> tuple[Item, ...]:
 def shown_otherwise(fld: Any) -> bool:
     """True for a field whose value in a callable is not what was read, because its class says so (``i2h``)."""
     here = inner(fld)
-    if isinstance(here, sf.MultiFlagsField):
-        return True  # a set of names
     for each in (here, *(f for f, _ in getattr(here, "flds", ())), getattr(here, "dflt", here)):
         owner = next((c for c in type(inner(each)).__mro__ if "i2h" in vars(c)), None)
         if owner is not None and owner.__module__ != "scapy.fields":
