@@ -178,6 +178,10 @@ class PacketBody(Unfolding, Body):
     def apply(self, function: Value, args: tuple[Value, ...], keywords: dict[str, Value], node: ast.Call) -> Value:
         """Functions of Scapy's own that are known."""
         f = function.value if isinstance(function, Static) else None
+        if isinstance(f, type) and issubclass(f, Packet) and set(keywords) - {"_parent", "_underlayer", "_internal"}:
+            raise self.refuse(
+                node, f"makes a {f.__name__} with values of its own", "give the values through pkt.parent"
+            )
         bound = isinstance(f, types.MethodType)
         known = known_call(self, f.__func__, (Static(f.__self__), *args)) if bound else known_call(self, f, args)
         return known if known is not None else super().apply(function, args, keywords, node)

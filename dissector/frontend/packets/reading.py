@@ -9,6 +9,7 @@ name.  Such a field becomes octets (``raw``): where it is and how long it is are
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import random
 import types
@@ -21,6 +22,8 @@ from ...errors import Refused
 from ...ir.expr import Const, Expr, Size, evaluate
 from ...ir.packets import Item
 from ...ir.simplify import simplify
+from ..callables import Translation
+from ..oracle import check
 from ..samples import Sample, Source, View
 from ..scope import Env, Session
 from ..values import PACKET, Items, Static, Value
@@ -108,6 +111,29 @@ def octets_of(subject: Subject) -> Item | None:
     subject.context.settings.update(session.settings)
     whole = isinstance(size, Size)
     return subject.leaf(kind="bytes", size=None if whole else size, raw=True)
+
+
+def chosen_by(subject: Subject) -> Expr | None:
+    """The layer that a field of packets makes of its octets in an ``m2i`` of its own; None when it cannot be said."""
+    fn = inspect.getattr_static(type(subject.fld), "m2i")
+    if not isinstance(fn, types.FunctionType):
+        return None
+    session = Session(subject.layer, "m2i")
+    try:
+        body = PacketBody(fn, session)
+        node = body.located.node
+        found = body.run(body.bind(fn, (Static(subject.fld), PACKET, OCTETS), {}, node))
+        chosen = subject.seen(simplify(body.expr(found, node)))
+    except Refused:
+        return None
+    translation = Translation(chosen, ("F", "octets"), body.located.ref, session.classes)
+    bound = functools.partial(fn, subject.fld)
+    if not body.is_class(chosen) or check(bound, translation, "", subject.layer, none_rate=0.0).mismatch is not None:
+        return None
+    for cls in session.classes.values():
+        subject.context.name(cls)
+    subject.context.settings.update(session.settings)
+    return chosen
 
 
 def _agrees(subject: Subject, fn: Any, size: Expr) -> bool:

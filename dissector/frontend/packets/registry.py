@@ -18,7 +18,7 @@ from typing import Any
 from ...errors import Refused
 from ...ir.packets import Item, Leaf, List, Sub
 from ..values import class_name
-from .reading import octets_of
+from .reading import chosen_by, octets_of
 from .subject import Subject
 
 Row = Callable[[Subject], Item]
@@ -68,8 +68,12 @@ def row_of(subject: Subject) -> Row:
 def on_the_wire(row: Row, subject: Subject) -> Item:
     """The item of a field whose class only makes something else of the value (``m2i``): what is on the wire."""
     item = row(subject)
-    if isinstance(item, Sub | List) and item.size is not None:
-        return subject.leaf(kind="bytes", size=item.size, raw=True)
+    if isinstance(item, Sub | List) and not (isinstance(item, List) and item.next is not None):
+        chosen = chosen_by(subject)
+        if chosen is not None:
+            return replace(item, layer=chosen) if isinstance(item, Sub) else replace(item, of=chosen)
+        if item.size is not None:
+            return subject.leaf(kind="bytes", size=item.size, raw=True)
     if not isinstance(item, Leaf) or item.scaling is not None:
         owner = next(b for b in type(subject.fld).__mro__ if VALUE in vars(b))
         what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, VALUE)})"
