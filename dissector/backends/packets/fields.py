@@ -22,7 +22,7 @@ from ..lua.printer import string
 MASKED = 4
 """Octets that a mask may cover."""
 FIXED = {"ipv4": 4, "ipv6": 16, "ether": 6, "uuid": 16}
-FAMILIES = {"guid": "uuid", "stringz": "string", "double": "float", "absolute_time": "time"}
+FAMILIES = {"guid": "uuid", "double": "float", "absolute_time": "time"}
 OWN = (
     ("_data", "bytes", "data", "Data"),
     ("_padding", "bytes", "padding", "Padding"),
@@ -145,8 +145,6 @@ class Fields:
             return "double", ""  # also of four octets: Wireshark shows six digits of a float
         if is_number(leaf):
             return self._number(leaf)
-        if leaf.kind == "string" and leaf.until == b"\0" and not leaf.utf16:
-            return "stringz", ""
         known = {"ipv4": "ipv4", "ipv6": "ipv6", "ether": "ether", "uuid": "guid", "string": "string"}
         return known.get(leaf.kind, "bytes"), ""
 
