@@ -73,6 +73,7 @@ class PacketBody(Unfolding, Body):
 
     def known(self, value: object, name: str, node: ast.AST) -> Value:
         """Configuration is what it is now."""
+        del name, node
         if isinstance(value, ConfClass) or value is getattr(conf, "contribs", None):
             return Static(value)
         return scalar(value) or Static(value)
@@ -172,7 +173,7 @@ class PacketBody(Unfolding, Body):
             return Static(self.globals)
         if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Call) and _is_super(f.value):
             args, keywords = self.arguments(node, env)
-            return self.above(self.owner_of(f.value, env), f.attr, args, keywords, node)
+            return self.base_method(self.owner_of(f.value, env), f.attr, args, keywords, node)
         return super().on_call(node, env)
 
     def apply(self, function: Value, args: tuple[Value, ...], keywords: dict[str, Value], node: ast.Call) -> Value:
@@ -182,8 +183,10 @@ class PacketBody(Unfolding, Body):
             raise self.refuse(
                 node, f"makes a {f.__name__} with values of its own", "give the values through pkt.parent"
             )
-        bound = isinstance(f, types.MethodType)
-        known = known_call(self, f.__func__, (Static(f.__self__), *args)) if bound else known_call(self, f, args)
+        if isinstance(f, types.MethodType):
+            known = known_call(f.__func__, (Static(f.__self__), *args))
+        else:
+            known = known_call(f, args)
         return known if known is not None else super().apply(function, args, keywords, node)
 
     def membership(self, a: Value, b: Value, node: ast.AST) -> Expr:
@@ -203,7 +206,7 @@ class PacketBody(Unfolding, Body):
             raise self.refuse(node, "calls super() of something unknown", HINT_PACKET)
         return cls
 
-    def above(self, cls: type, name: str, args: tuple[Value, ...], keywords: Any, node: ast.Call) -> Value:
+    def base_method(self, cls: type, name: str, args: tuple[Value, ...], keywords: Any, node: ast.Call) -> Value:
         """The value of a base class's method."""
         mro = list(self.layer.__mro__) if self.layer is not None else []
         above = mro[mro.index(cls) + 1 :] if cls in mro else list(cls.__mro__[1:])
@@ -239,9 +242,9 @@ class PacketBody(Unfolding, Body):
     def call_hasattr(self, args: tuple[Value, ...], node: ast.Call) -> Value:
         """``hasattr(pkt.underlayer, "len")``: there is a layer with such a value."""
         if len(args) == 2 and isinstance(args[0], Ref) and args[0].path[-1] in ("underlayer", "parent"):
-            if isinstance(args[1], Const) and isinstance(args[1].value, str):
-                value = Un("not", IsNone(Ref((*args[0].path, args[1].value))))
-                return Logic("and", Un("not", IsNone(args[0])), value)
+            name = args[1].value if isinstance(args[1], Const) else None
+            value = Un("not", IsNone(Ref((*args[0].path, str(name)))))
+            return Logic("and", Un("not", IsNone(args[0])), value)
         return super().call_hasattr(args, node)
 
     def call_len(self, args: tuple[Value, ...], node: ast.Call) -> Value:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``extract_padding`` as a size: of what is behind a layer's items, how much is its payload.
+"""``extract_padding`` as a size: of what is behind the items, how much is the payload.
 
 The method returns two slices of what it is given.  ``return s[:n], s[n:]`` is a payload of ``n`` octets, ``return "", s``
 is none, ``return s, None`` is everything.  Its body is translated like any other callable's; only slices and pairs of
@@ -82,7 +82,7 @@ def _empty(value: Any) -> bool:
 def extent_of(context: Context) -> Expr | None:
     """The size of the payload; None when it is all that is there."""
     layer = context.layer
-    fn = inspect.getattr_static(layer, "extract_padding")
+    fn: Any = inspect.getattr_static(layer, "extract_padding")
     if fn is Packet.extract_padding:
         return None
     fn = fn.__func__ if isinstance(fn, staticmethod | classmethod) else fn
@@ -111,7 +111,7 @@ def disagrees(layer: Any, fn: Any, size: Expr) -> str:
         except Exception:  # noqa: BLE001, S112  then there is no answer
             continue
         if payload is None or not isinstance(payload, bytes):
-            payload = b"" if not payload else payload
+            payload = payload or b""
         got = evaluate(size, {"F": View(packet), "octets": octets})
         if len(octets[: None if got is None else int(got)]) != len(payload) and not (got is None and not payload):
             return f"of {len(octets)} octets it takes {len(payload)}, its translation {got}"

@@ -195,7 +195,7 @@ def dispatched(context: Context) -> Expr | None:
     hook = vars(context.layer).get("dispatch_hook")
     if hook is None:
         return None
-    fn = getattr(context.layer, "dispatch_hook")
+    fn = context.layer.dispatch_hook
     try:
         translation = translated(fn, context.layer, "cls")
     except Refused as exc:

@@ -52,7 +52,7 @@ def packets(subject: Subject) -> Item:
 def values(subject: Subject) -> Item:
     """Values one behind the other."""
     element = item_of(subject.inside(subject.fld.field))
-    if not isinstance(element, Leaf) or element.bits is not None and _octets(element) is None:
+    if not isinstance(element, Leaf) or (element.bits is not None and _octets(element) is None):
         raise subject.refuse("a list of something that is no plain value", "make it a PacketListField")
     if element.bits is not None:
         element = replace(element, bits=None, size=Const(_octets(element)))

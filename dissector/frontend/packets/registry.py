@@ -13,7 +13,6 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from ...errors import Refused
 from ...ir.packets import Item, Leaf, List, Sub
@@ -34,16 +33,19 @@ HINT = "register a row for the field class: dissector.frontend.packets.register(
 _ROWS: dict[str, Row] = {}
 
 
-def register(cls: type | str, row: Row | None = None) -> Any:
-    """Give field class *cls*, or the one of that dotted name, a row; as a function, or as ``@register(cls)``."""
-    if row is None:
-        return functools.partial(_register, cls)
-    return _register(cls, row)
-
-
-def _register(cls: type | str, row: Row) -> Row:
+def register(cls: type | str, row: Row) -> None:
+    """Give field class *cls*, or the one of that dotted name, a row."""
     _ROWS[cls if isinstance(cls, str) else class_name(cls)] = row
-    return row
+
+
+def row_for(cls: type | str) -> Callable[[Row], Row]:
+    """:func:`register` as a decorator."""
+
+    def decorate(row: Row) -> Row:
+        register(cls, row)
+        return row
+
+    return decorate
 
 
 def row_of(subject: Subject) -> Row:
@@ -94,7 +96,7 @@ def _own_way(cls: type, base: type, but: str = "") -> str | None:
 
 def place_of(owner: type, method: str) -> str:
     """``method, file:line`` of a method."""
-    from ..layers import relative
+    from ..layers import relative  # noqa: PLC0415  which imports the rows
 
     code = getattr(inspect.getattr_static(owner, method), "__code__", None)
     return f"{method}, {relative(code.co_filename)}:{code.co_firstlineno}" if code is not None else method

@@ -186,7 +186,7 @@ def _field(context: Context, ref: Ref) -> Expr:
         return ref
     for fld in context.layer.fields_desc:
         if fld.name == name:
-            return _default(context, fld, ref)
+            return _default(fld, ref)
     raise Refused(
         "", f"asks for {name!r}, which {context.layer.__name__} does not have while it is dissected", HINT_LATER
     )
@@ -197,7 +197,7 @@ def _later(context: Context) -> Iterable[Any]:
     return list(context.layer.fields_desc)[context.at :]
 
 
-def _default(context: Context, fld: Any, ref: Ref) -> Expr:
+def _default(fld: Any, ref: Ref) -> Expr:
     """The default of a field that is read later."""
     if not isinstance(fld, sf.Field):
         raise Refused("", f"asks for {fld.name!r}, which is read later and depends on a condition", HINT_LATER)

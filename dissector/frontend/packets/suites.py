@@ -15,6 +15,7 @@ from ...errors import Refused
 from ...ir.expr import Expr
 from ...ir.packets import Either, External, Item, List, Opaque, Sub, Suite
 from ..values import class_name
+from .around_layers import wrong_values
 from .externals import external
 from .layers import Translated, translated_packet
 from .names import snake, unique, word
@@ -107,6 +108,7 @@ def _closure(roots: Iterable[Any]) -> Found:
             continue
         waiting += found.layers[cls].classes.values()
     _ambiguous(found)
+    _misunderstood(found)
     while (lost := _endless(found)) is not None:
         cls, refused = lost
         del found.layers[cls]
@@ -120,6 +122,15 @@ def _ambiguous(found: Found) -> None:
     for cls in [c for c in found.layers if counts[class_name(c)] > 1]:
         place = str(found.layers.pop(cls).layer.source)
         found.refused[cls] = Refused(place, f"several layers are called {class_name(cls)}", "give each its own name")
+
+
+def _misunderstood(found: Found) -> None:
+    """Refuse layers that would take a value of the layer around them for something else."""
+    wrong = dict(wrong_values([t.layer for t in found.layers.values()]))
+    for cls in [c for c in found.layers if class_name(c) in wrong]:
+        layer = found.layers.pop(cls).layer
+        what = f"{cls.__name__}: {wrong[layer.name]}"
+        found.refused[cls] = Refused(str(layer.source), what, "register a row for that field class")
 
 
 def _endless(found: Found) -> tuple[Any, Refused] | None:

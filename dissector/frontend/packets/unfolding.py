@@ -62,7 +62,8 @@ class Unfolding:
                 out = out if way == self.never else way
             else:
                 out = If(test, self.expr(way, node), self.expr(out, node))
-        return out if out == self.never else self.bounded(out, node)
+        whole: Value = out if out == self.never else self.bounded(out, node)
+        return whole
 
     def unrolled(self: Any, s: ast.For, env: Env) -> list[ast.stmt]:
         """A loop over something that is known, as its turns one behind the other."""
@@ -82,7 +83,8 @@ class Unfolding:
     def of_entries(self: Any, owner: Pick, key: Value, node: ast.AST) -> Value:
         """``entry[1]`` or ``entry[pkt.code]``."""
         if isinstance(key, Const) and all(isinstance(v, tuple | list) for _, v in owner.ways):
-            return self.settled(owner.each(lambda v: v[key.value]), node)
+            taken: Value = self.settled(owner.each(lambda v: v[key.value]), node)
+            return taken
         raise self.refuse(node, "takes an item of a table's entry", "items are taken by a constant number")
 
     def settled(self: Any, found: Pick, node: ast.AST) -> Value:
@@ -124,7 +126,7 @@ def _at(n: Expr) -> int | None:
 
 def flag_in(body: Any, name: str, ref: Ref, fld: sf.MultiFlagsField, node: ast.AST) -> Expr:
     """``"P" in pkt.flags`` of a field whose bits have names that depend on another field."""
-    from ..callables import translate
+    from ..callables import translate  # noqa: PLC0415  which uses the class that uses this one
 
     depends = translate(fld.depends_on, body.layer, "", type(body)).expr
     value = Ref(ref.path, "int")
@@ -147,7 +149,7 @@ def multi_flags(layer: Any, ref: object) -> sf.MultiFlagsField | None:
     return found if isinstance(found, sf.MultiFlagsField) else None
 
 
-def known_call(body: Any, f: object, args: tuple[Value, ...]) -> Value | None:
+def known_call(f: object, args: tuple[Value, ...]) -> Value | None:
     """Functions of Scapy's that mean something on octets and fields."""
     if f is bytes_int and len(args) == 1 and isinstance(args[0], Octets):
         return _assembled([Ref((*args[0].of.path, f"[{i}]")) for i in range(args[0].start, args[0].stop)])

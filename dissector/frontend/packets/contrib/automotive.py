@@ -8,11 +8,11 @@ from dataclasses import replace
 from scapy.config import conf
 
 from ....ir.packets import Item, Leaf
-from ..registry import item_of, register
+from ..registry import item_of, row_for
 from ..subject import Subject
 
 
-@register("scapy.contrib.automotive.xcp.utils.XCPEndiannessField")
+@row_for("scapy.contrib.automotive.xcp.utils.XCPEndiannessField")
 def ordered(subject: Subject) -> Item:
     """The field inside, in the byte order that is set."""
     order = conf.contribs.get("XCP", {}).get("byte_order")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ....ir.expr import Bin, Const, Expr, Ref
 from ....ir.packets import Item, Leaf, Sub
 from ..bits import LOWEST_FIRST, bits
-from ..registry import register
+from ..registry import register, row_for
 from ..subject import Subject
 
 OPENFLOW = "scapy.contrib.openflow.OpenFlow"
@@ -19,7 +19,7 @@ def octet(at: int) -> Expr:
     return Ref(("octets", f"[{at}]"))
 
 
-@register("scapy.contrib.openflow.OFPacketField")
+@row_for("scapy.contrib.openflow.OFPacketField")
 def openflow(subject: Subject) -> Item:
     """A message that says its length in its third and fourth octet."""
     from scapy.contrib.openflow import OpenFlow  # noqa: PLC0415  the layer that has such a field has imported it
@@ -29,13 +29,13 @@ def openflow(subject: Subject) -> Item:
     return Sub(**subject.base(), layer=Const(OPENFLOW), size=size)
 
 
-@register("scapy.contrib.ethercat.LEBitField")
+@row_for("scapy.contrib.ethercat.LEBitField")
 def lowest_first(subject: Subject) -> Leaf:
     """Bits of little-endian octets, the lowest first."""
     return replace(bits(subject), swapped=LOWEST_FIRST)
 
 
-@register("scapy.contrib.mqtt.VariableFieldLenField")
+@row_for("scapy.contrib.mqtt.VariableFieldLenField")
 def variable(subject: Subject) -> Item:
     """Seven bits an octet; Scapy gives up at the fifth."""
     return subject.leaf(kind="uint", size=None, template="extended", arguments=(("bit", 7),))

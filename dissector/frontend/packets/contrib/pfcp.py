@@ -6,14 +6,14 @@ from __future__ import annotations
 from ....ir.expr import Bin, Const, Ref, Size
 from ....ir.packets import Item
 from ..numbers import sized
-from ..registry import register
+from ..registry import register, row_for
 from ..subject import Subject
 
 HEADER = 4
 """Octets of type and length, which the length does not count."""
 
 
-@register("scapy.contrib.pfcp.ExtraDataField")
+@row_for("scapy.contrib.pfcp.ExtraDataField")
 def extra(subject: Subject) -> Item:
     """What is left of ``length`` behind the fields before this one."""
     taken = Bin("-", Size(Ref(("F", "original"))), Size(Ref(("octets",))))
