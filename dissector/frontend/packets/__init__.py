@@ -7,7 +7,7 @@ display-filter names; ``externals`` what Wireshark has itself; ``suites`` all la
 """
 
 from .layers import translate_packet
-from .registry import register
+from .registry import register, register_template
 from .suites import refusals, suite
 
-__all__ = ["refusals", "register", "suite", "translate_packet"]
+__all__ = ["refusals", "register", "register_template", "suite", "translate_packet"]

@@ -31,11 +31,18 @@ VALUE = "m2i"
 HINT = "register a row for the field class: dissector.frontend.packets.register(FieldClass, row)"
 
 _ROWS: dict[str, Row] = {}
+TEMPLATES: dict[str, str] = {}
+"""The Lua of the templates, by their names."""
 
 
 def register(cls: type | str, row: Row) -> None:
     """Give field class *cls*, or the one of that dotted name, a row."""
     _ROWS[cls if isinstance(cls, str) else class_name(cls)] = row
+
+
+def register_template(name: str, body: str) -> None:
+    """Give the Lua of a template that rows name: see :class:`dissector.ir.packets.Suite`."""
+    TEMPLATES[name] = body
 
 
 def row_for(cls: type | str) -> Callable[[Row], Row]:

@@ -13,12 +13,13 @@ from scapy.packet import NoPayload, Packet, Padding, Raw
 
 from ...errors import Refused
 from ...ir.expr import Expr
-from ...ir.packets import Either, External, Item, List, Opaque, Sub, Suite
+from ...ir.packets import Either, External, Item, Layer, List, Opaque, Sub, Suite, leaves
 from ..values import class_name
 from .around_layers import wrong_values
 from .externals import external
 from .layers import Translated, translated_packet
 from .names import snake, unique, word
+from .registry import TEMPLATES
 from .surroundings import with_surroundings
 from .tables import results
 
@@ -50,12 +51,19 @@ def suite(module_or_classes: Any, *, prefix: str | None = None, name: str | None
         externals=tuple(found.externals.values()),
         opaques=opaques,
         sources=sources,
+        templates=_templates(layers),
     )
 
 
 def refusals(of: Suite) -> tuple[Opaque, ...]:
     """What could not be translated, each with its place and reason."""
     return of.opaques
+
+
+def _templates(layers: Iterable[Layer]) -> tuple[tuple[str, str], ...]:
+    """The templates that the layers' items name."""
+    named = {leaf.template for layer in layers for leaf in leaves(layer.items)}
+    return tuple((name, TEMPLATES[name]) for name in sorted(named & set(TEMPLATES)))
 
 
 def _label(cls: Any) -> str:

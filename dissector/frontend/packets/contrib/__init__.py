@@ -4,4 +4,4 @@
 Each is what somebody would write for field classes of their own; see ``docs/`` on templates and rows.
 """
 
-from . import automotive, network, pfcp, scada  # noqa: F401  they register their rows
+from . import automotive, lengths, network, pfcp, scada  # noqa: F401  they register their rows
