@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,8 +60,7 @@ class Comparison:
         self.experts: list[str] = []
         self.shown: list[Shown] = []
         self.at = 0
-        leaf_names = known_leaves(names)
-        layer_names = {names.suite.prefix, *(names.of_layer(layer) for layer in names.suite.layers)}
+        leaf_names, layer_names = known_leaves(names), known_layers(names)
         for top in tree:
             self.experts += top.experts()
             self.shown += self.flat(top, leaf_names, layer_names)
@@ -172,6 +172,13 @@ def said(shown: Shown | None) -> str:
     return f"{shown.name} at {shown.start} comes next" if shown else "nothing comes any more"
 
 
+@functools.lru_cache(maxsize=1)
+def known_layers(names: Names) -> set[str]:
+    """Give the names of all layers."""
+    return {names.suite.prefix, *(names.of_layer(layer) for layer in names.suite.layers)}
+
+
+@functools.lru_cache(maxsize=1)
 def known_leaves(names: Names) -> set[str]:
     """Give the names of all values."""
     found: set[str] = set()
