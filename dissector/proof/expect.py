@@ -62,9 +62,6 @@ class Boundary:
 
 Step = Expected | Begun | Boundary
 
-FAMILIES = ("uint", "int", "float", "bool", "bytes", "string", "ipv4", "ipv6", "ether", "uuid", "none", "time")
-"""What stands behind the name of a field that another field of a type that is not related has already."""
-
 
 class Names:
     """The layers of a suite by Scapy's class, and the display-filter names of their items."""
@@ -87,8 +84,7 @@ class Names:
 
     def of_item(self, item: Item) -> frozenset[str]:
         """Give the names that an item may have: each of its options may have its own."""
-        names = [f"{self.suite.prefix}.{name}" for name in abbrevs(item)]
-        return frozenset(names) | {f"{name}.{family}" for name in names for family in FAMILIES}
+        return frozenset(f"{self.suite.prefix}.{name}" for name in abbrevs(item))
 
 
 def abbrevs(item: Item) -> Iterator[str]:
