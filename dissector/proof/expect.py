@@ -143,7 +143,9 @@ class Expectation:
         cls = reading.layer
         if cls in {NoPayload, Padding}:
             return
-        if reading.tried:
+        if reading.tried and class_name(reading.tried[0].layer) in self.names.externals:
+            self.steps.append(Boundary("external", path, reading.start, reading.stop))
+        elif reading.tried:
             self.packet(reading.tried[0], path, depth)
             self.steps.append(Boundary("broken", path, reading.start, reading.stop, reading.tried[0].broken))
         elif issubclass(cls, Raw):

@@ -64,9 +64,8 @@ end
 
 -- What a raw number means: with so many digits behind the point, as Scapy rounds it.
 local function scale(raw, factor, offset, digits)
-  local v, unit = raw * factor + offset, 10 ^ digits
-  local nearest = floor(v * unit + 0.5) / unit
-  return (nearest == nearest and nearest - nearest == 0) and nearest or v
+  local v = raw * factor + offset
+  return tonumber(format("%." .. digits .. "f", v)) or v
 end
 
 local function scaled(t, field, pos, n, stop, read, factor, offset, digits)
