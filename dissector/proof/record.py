@@ -349,7 +349,12 @@ class Tree:
         return result
 
     def value(self, value: Value) -> Value:
-        """Give a value with the packets that it holds."""
+        """Give a value with the packets that it holds; one with a point in it as the number that it stands for."""
+        inner = value.field
+        while not isinstance(inner, f.Field) and hasattr(inner, "fld"):
+            inner = inner.fld
+        if isinstance(inner, f.FixedPointField) and isinstance(value.value, int):
+            value.value = value.value / 2**inner.frac_bits
         found = value.value if isinstance(value.value, list) else [value.value]
         if found and all(isinstance(p, Packet) for p in found):
             value.packets = [self.reading(p) for p in found]

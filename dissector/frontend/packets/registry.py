@@ -87,8 +87,10 @@ def on_the_wire(row: Row, subject: Subject) -> Item:
         owner = next(b for b in type(subject.fld).__mro__ if VALUE in vars(b))
         what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, VALUE)})"
         raise subject.refuse(what, HINT)
-    kind = "bytes" if item.kind == "string" else item.kind
-    return replace(item, kind=kind, raw=True, names=(), texts=(), utf16=False)
+    plain = {"raw": True, "names": (), "texts": (), "flags": (), "utf16": False, "hex": item.bits is not None}
+    if item.bits is not None:
+        return replace(item, **plain)
+    return replace(item, **plain, kind="bytes", little=False)  # a number or an address would say too much
 
 
 def _own_way(cls: type, base: type, but: str = "") -> str | None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from scapy import fields as sf
 
-from ...ir.expr import TRUE, Const, Expr, Logic
-from ...ir.packets import Either, Item
+from ...ir.expr import FALSE, TRUE, Const, Expr, Logic, Un
+from ...ir.packets import Either, Item, Leaf, Names
 from ...ir.simplify import simplify, truth
 from .registry import item_of, register
 from .subject import Subject
@@ -52,7 +52,28 @@ def either(subject: Subject) -> Item:
         when = simplify(truth(subject.expr(asked, "multi_cond")))
         options.append((when, item_of(subject.inside(fld))))
     default = item_of(subject.inside(subject.fld.dflt))
-    return Either(**subject.base(), options=tuple(options), default=default)
+    same = _same(subject, options, default)
+    return same or Either(**subject.base(), options=tuple(options), default=default)
+
+
+def _same(subject: Subject, options: list[tuple[Expr, Item]], default: Item) -> Item | None:
+    """One bit field in place of several that differ in the names of their values only."""
+    each = [option for _, option in options] + [default]
+    if not all(isinstance(x, Leaf) and x.bits is not None and all(w is None for w, _ in x.names) for x in each):
+        return None
+    found = [x for x in each if isinstance(x, Leaf)]
+    if any(
+        replace(x, names=(), source=subject.source) != replace(found[0], names=(), source=subject.source) for x in found
+    ):
+        return None
+    tables = [x.names[0][1] if x.names else () for x in found]
+    names: list[tuple[Expr | None, Names]] = []
+    before: Expr = FALSE
+    for when, table in zip([*(when for when, _ in options), TRUE], tables, strict=True):
+        if table:
+            names.append((simplify(Logic("and", Un("not", before), when)), table))
+        before = simplify(Logic("or", before, when))
+    return replace(found[0], names=tuple(names), source=subject.source)
 
 
 def plain(subject: Subject) -> Item:
