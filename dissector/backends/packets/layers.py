@@ -208,13 +208,14 @@ class LayerPrinter:
 
     # -------------------------------------------------------------------------------------------------- bit fields
 
-    def _bits(self, group: list[Leaf]) -> Lines:
+    def _bits(self, group: list[Item]) -> Lines:
         """A group of bit fields: at constant places, or bit by bit."""
-        if all(leaf.place is not None and (leaf.present is None or leaf.swapped) for leaf in group):
-            return self._placed(group)
+        leaves = [item for item in group if isinstance(item, Leaf)]
+        if len(leaves) == len(group) and all(x.place is not None and (x.present is None or x.swapped) for x in leaves):
+            return self._placed(leaves)
         out: Lines = []
-        for leaf in group:
-            out += self._conditional(leaf.present, self._ended(leaf))
+        for item in group:
+            out += self._conditional(item.present, self._ended(item))
         return out
 
     def _placed(self, group: list[Leaf]) -> Lines:
@@ -237,21 +238,28 @@ class LayerPrinter:
         return [f"return payload(t, {choice}, pos, upto(t, pos, {self.printer.value(p.size)}, stop), stop, F)"]
 
 
-def _group(items: list[Item], at: int) -> list[Leaf]:
+def _group(items: list[Item], at: int) -> list[Item]:
     """The bit fields from *at* on that fill whole octets together; those of which nobody knows where they end, all."""
-    group: list[Leaf] = []
+    group: list[Item] = []
     bits: int | None = 0
-    while at < len(items):
+    while at < len(items) and _is_bits(items[at]):
         item = items[at]
-        if not isinstance(item, Leaf) or item.bits is None:
-            break
         group.append(item)
-        width = constant(item.bits)
-        bits = None if bits is None or width is None or (item.present and not item.swapped) else bits + width
+        width = constant(item.bits) if isinstance(item, Leaf) else None
+        swapped = item.swapped if isinstance(item, Leaf) else 0
+        bits = None if bits is None or width is None or (item.present and not swapped) else bits + width
         at += 1
-        if bits is not None and (bits == 8 * item.swapped if item.swapped else bits % 8 == 0):
+        if bits is not None and (bits == 8 * swapped if swapped else bits % 8 == 0):
             break
     return group
+
+
+def _is_bits(item: Item) -> bool:
+    """True for a bit field, and for a choice of bit fields."""
+    if isinstance(item, Either):
+        options = [option for _, option in item.options] + ([item.default] if item.default else [])
+        return bool(options) and all(_is_bits(option) for option in options)
+    return isinstance(item, Leaf) and item.bits is not None
 
 
 def _looks_ahead(e: Expr) -> bool:

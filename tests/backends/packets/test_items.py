@@ -104,6 +104,15 @@ CASES = {
         b"\xb5\x09",
         (("a", "1", 0, 1), ("b", "3", 0, 1), ("c", "5", 0, 1), ("e", "9", 1, 1)),
     ),
+    "eitherbits": Case(
+        (
+            bits("a", 4, (1, 4, 0)),
+            Either("b", "b", "B", options=((F("a"), bits("b", 12, (2, 0, 0))),), default=bits("b", 4, (1, 0, 0))),
+            leaf("c", 1),
+        ),
+        b"\x12\x34\x05",
+        (("a", "1", 0, 1), ("b", str(0x234), 0, 2), ("c", "5", 2, 1)),
+    ),
     "flags": Case(
         (leaf("a", 1, flags=FLAGS), leaf("b", 2, flags=FLAGS, little=True), leaf("c", 8, flags=FLAGS)),
         b"\x81\x80\x00" + bytes(7) + b"\x01",
