@@ -58,7 +58,7 @@ def _in(e: Expr, precedence: int) -> str:
     return text if p >= precedence else f"({text})"
 
 
-def _show(e: Expr) -> tuple[str, int]:  # noqa: C901  a case for every node, none of them deep
+def _show(e: Expr) -> tuple[str, int]:  # noqa: C901, PLR0912  a case for every node, none of them deep
     match e:
         case Const(value=v):
             return (hex(v) if isinstance(v, int) and not isinstance(v, bool) and v > 1023 else repr(v)), ATOM

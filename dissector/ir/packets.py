@@ -23,8 +23,9 @@ The reading that an executor has to do, in the words of a machine with a cursor,
 
 Expressions are :mod:`dissector.ir.expr`'s.  Their scopes here: ``("F", name)`` a value of this layer,
 ``("F", "underlayer", name)`` one of the layer whose payload this is, ``("F", "parent", name)`` one of the layer in
-whose field this is, and so on upwards; ``("F", "original")`` all octets that the layer was given, of which the number is
-asked (:class:`~dissector.ir.expr.Size`) or one is taken; ``("F", list)`` of a list only the number of elements;
+whose field this is, and so on upwards; ``("F", "original")`` all octets that the layer was given, of which the number
+is asked (:class:`~dissector.ir.expr.Size`) or one is taken; ``("F", list)`` of a list only the number of elements;
+``("F", "underlayer", "#name")`` the name of that layer;
 ``("octets",)`` the octets from the cursor to the end, of which ``("octets", "[3]")`` is one; ``("x",)`` in ``adjust``,
 the value itself.  When a layer and its payload have been read, in ``verify``, ``answers`` and ``info``, ``F`` has three
 values more: ``("F", "#head")`` is how many octets the items took, ``("F", "#pay")`` how many the payload,
@@ -82,8 +83,8 @@ class Leaf(Item):
     a bit field; ``size`` is not looked at then.  ``place`` is known when it does not depend on what is present:
     (octets that the field touches, bits between its last bit and the end of them, octets by which the first of them on
     the wire is behind that of the group).  ``swapped``: the octets of a group of bit fields, so many, are read in
-    reverse order; all fields of the group say so, and their place is known.  A group begins at an octet, and ends behind the
-    first field with which whole octets, or all that are swapped, are filled.
+    reverse order; all fields of the group say so, and their place is known.  A group begins at an octet, and ends behind
+    the first field with which whole octets, or all that are swapped, are filled.
     ``until`` is the octets at which the value ends, which are passed over but not part of it; ``names`` are tables of
     names with the condition under which each is meant, None for the only one.  ``terminated`` False: without its
     ``until``, what is left is the value.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """``extract_padding`` as a size: of what is behind the items, how much is the payload.
 
-The method returns two slices of what it is given.  ``return s[:n], s[n:]`` is a payload of ``n`` octets, ``return "", s``
-is none, ``return s, None`` is everything.  Its body is translated like any other callable's; only slices and pairs of
+The method returns two slices of what it is given.  ``return s[:n], s[n:]`` is a payload of ``n`` octets,
+``return "", s`` is none, ``return s, None`` is everything.  Its body is translated like any other callable's; only slices and pairs of
 slices mean something else in it.
 """
 

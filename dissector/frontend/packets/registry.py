@@ -13,6 +13,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ...errors import Refused
 from ...ir.packets import Item, Leaf, List, Sub
@@ -87,7 +88,14 @@ def on_the_wire(row: Row, subject: Subject) -> Item:
         owner = next(b for b in type(subject.fld).__mro__ if VALUE in vars(b))
         what = f"field class {owner.__name__} reads octets in its own way ({place_of(owner, VALUE)})"
         raise subject.refuse(what, HINT)
-    plain = {"raw": True, "names": (), "texts": (), "flags": (), "utf16": False, "hex": item.bits is not None}
+    plain: dict[str, Any] = {
+        "raw": True,
+        "names": (),
+        "texts": (),
+        "flags": (),
+        "utf16": False,
+        "hex": item.bits is not None,
+    }
     if item.bits is not None:
         return replace(item, **plain)
     return replace(item, **plain, kind="bytes", little=False)  # a number or an address would say too much

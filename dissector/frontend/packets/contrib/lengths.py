@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whole numbers in as many octets as their value needs, each protocol in its own way: rows with templates.
 
-A template is Lua that reads one item: ``pos`` is where it begins and ``stop`` where the layer's octets end (both from 0),
-``S`` is all octets as a string, ``T(pos, n)`` a range of the buffer, ``be`` and ``le`` read a number, ``cut`` says that
-octets are missing, and ``took`` that the item ends there.
+A template is Lua that reads one item: ``pos`` is where it begins and ``stop`` where the layer's octets end (both
+from 0), ``S`` is all octets as a string, ``T(pos, n)`` a range of the buffer, ``be`` and ``le`` read a number, ``cut``
+says that octets are missing, and ``took`` that the item ends there.
 """
 
 from __future__ import annotations
