@@ -273,12 +273,14 @@ class Entry:
 
     A ``table`` is ``udp.port``, ``tcp.port``, ``ethertype``, ``ip.proto``; of a heuristic it is ``udp`` or ``tcp``, and
     ``value`` is None: the packet is taken when all its octets can be read as ``layer`` and nothing in it is amiss.
+    ``side`` of a port: ``to``, only packets that are sent to it, or ``from`` it; two entries may share a port so.
     """
 
     layer: str
     table: str
     value: int | None
     framing: Framing | None = None
+    side: Literal["", "to", "from"] = ""
 
 
 @dataclass(frozen=True, slots=True)

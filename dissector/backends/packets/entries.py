@@ -27,6 +27,7 @@ def entry_lines(suite: Suite, names: Mapping[str, str], tables: dict[str, str]) 
         own = string(f"{suite.prefix}_{number + 1}")
         title = string(f"{suite.title}: {names[layer]} ({suite.prefix}_{number + 1})")
         out.append(f"entry({string(names[layer])}, {'proto' if number == 0 else f'Proto({own}, {title})'})")
+    out += _sides(suite.entries, names)
     framings = {e.layer: e.framing for e in suite.entries if e.framing is not None}
     for layer, framing in framings.items():
         out += _framing(names[layer], framing, PacketPrinter({}, tables, names))
@@ -47,12 +48,32 @@ def _framing(name: str, framing: Framing, printer: PacketPrinter) -> list[str]:
     ]
 
 
+def _sides(entries: tuple[Entry, ...], names: Mapping[str, str]) -> list[str]:
+    """Of each protocol that listens at a port: the layer of what is sent to it, and of what is sent from it."""
+    out: list[str] = []
+    for here in _shared(entries).values():
+        if any(e.side for e in here):
+            to = next((f"to = {string(names[e.layer])}" for e in here if e.side in ("", "to")), "")
+            back = next((f'["from"] = {string(names[e.layer])}' for e in here if e.side in ("", "from")), "")
+            both = ", ".join(x for x in (to, back) if x)
+            out.append(f"{slot('sides', names[here[0].layer])} = {{ {both} }}")
+    return list(dict.fromkeys(out))
+
+
+def _shared(entries: tuple[Entry, ...]) -> dict[tuple[str, int], list[Entry]]:
+    """The entries of each port; the first is the one whose protocol listens."""
+    found: dict[tuple[str, int], list[Entry]] = {}
+    for entry in entries:
+        if entry.value is not None:
+            found.setdefault((entry.table, entry.value), []).append(entry)
+    return found
+
+
 def _listening(entries: tuple[Entry, ...], names: Mapping[str, str], layers: list[str]) -> list[str]:
     """One line, and one preference, for each table and layer."""
     ports: dict[tuple[str, str], list[int]] = {}
-    for entry in entries:
-        if entry.value is not None:
-            ports.setdefault((entry.table, entry.layer), []).append(entry.value)
+    for (table, value), here in _shared(entries).items():
+        ports.setdefault((table, here[0].layer), []).append(value)
     out: list[str] = []
     for (table, layer), values in ports.items():
         own = "" if layer == layers[0] else f"_{identifier(names[layer]).lower()}"

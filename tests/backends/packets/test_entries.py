@@ -145,3 +145,18 @@ def test_a_table_chooses_the_payload(tshark: Tshark, tmp_path: Path) -> None:
         [Entry("Top", "tcp.port", 4444)],
     )
     assert texts(tshark, tmp_path, given, cut(b"\1\x2b\7", fixed(9)), "k299.v") == [(("7",),)]
+
+
+def test_a_port_may_have_a_layer_for_each_direction(tshark: Tshark, tmp_path: Path) -> None:
+    """What is sent to a port is one layer, what is sent from it another; a side without a layer is nobody's."""
+    layers = [layer("Ask", leaf("a", 1)), layer("Tell", leaf("b", 1))]
+    given = suite(layers, [Entry("Ask", "tcp.port", 4444, side="to"), Entry("Tell", "tcp.port", 4444, side="from")])
+    segments = [Segment(b"\1"), Segment(b"\2", direction=1)]
+    names = ("expert.malformed", "ask.a", "tell.b")
+    plugin, capture = tmp_path / "t.lua", tmp_path / "t.pcap"
+    for entries, expected in ((given.entries, [("1", ""), ("", "2")]), (given.entries[1:], [("", "2")])):
+        plugin.write_text(generate(suite(layers, entries)), encoding="utf-8")
+        write_capture(capture, segments)
+        fields = [f"{PREFIX}.{name}" for name in names]
+        rows = list(tshark.rows(capture, plugin, fields=fields, registers=PREFIX))
+        assert [("".join(r[1]), "".join(r[2])) for r in rows if r[1] or r[2]] == expected

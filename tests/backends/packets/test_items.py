@@ -152,9 +152,7 @@ CASES = {
             ("g", "07:08", 19, 2),
         ),
     ),
-    "unended": Case(
-        (leaf("a", kind="string", until=b"\0", terminated=False),), b"abc", (("a", "abc", 0, 3),)
-    ),
+    "unended": Case((leaf("a", kind="string", until=b"\0", terminated=False),), b"abc", (("a", "abc", 0, 3),)),
     "sized": Case(
         (leaf("n", 1), leaf("a", F("n"), kind="bytes"), leaf("b", Bin("-", F("n"), Const(1))), leaf("c", Size(F("a")))),
         b"\x02\x01\x02\x09\x01\x00",

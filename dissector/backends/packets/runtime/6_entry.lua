@@ -1,6 +1,6 @@
 -- Where packets begin: the protocols' dissectors, in which every packet starts anew.
 
-local framing, information, protocols, listening = {}, {}, {}, {}
+local framing, information, protocols, listening, sides = {}, {}, {}, {}, {}
 local LONGEST = 16777216
 
 local function begin(tvb, info, tree)
@@ -106,7 +106,9 @@ end
 local function entry(name, own)
   protocols[name] = own
   own.dissector = function(tvb, info, tree)
-    return dissect(name, tvb, info, tree, info.port_type == 2)
+    local chosen = name
+    if sides[name] then chosen = sides[name][info.match == info.dst_port and "to" or "from"] end
+    return chosen and dissect(chosen, tvb, info, tree, info.port_type == 2) or 0
   end
 end
 
