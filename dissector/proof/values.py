@@ -8,6 +8,7 @@ way: printable ASCII; other text by its octets alone.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import math
 import re
@@ -49,6 +50,9 @@ def raw_differs(show: str, octets: bytes, leaf: Leaf) -> str:
     if leaf.bits is not None:
         return ""  # its octets hold other fields as well
     wanted = int.from_bytes(octets, "little" if leaf.little else "big", signed=leaf.kind == "int")
+    with contextlib.suppress(ValueError):
+        # One of several kinds that the item may have, and not the one that is known here.
+        return "" if ipaddress.ip_address(show).packed == octets else f"{short(octets)} is shown as {show}"
     return "" if as_number(show) == wanted else f"{short(octets)} is shown as {show}"
 
 

@@ -38,8 +38,9 @@ COLUMNS = (
 )
 EXPLAINED = """
 "fields" are pairs, a field of Scapy's and its counterpart in Wireshark; "equal" of them have the same place and value.
-The three columns behind count fields, pairs or single ones, that are different for a reason: {faults}. "octets" is how
-many octets are in a field of either; "not translated" are those of layers that the plugin shows as octets, with the
+The three columns behind count fields, pairs or single ones, that are different for a reason:
+{faults}.
+"octets" is how many octets are in a field of either; "not translated" are those of layers that the plugin shows as octets, with the
 reason, because Scapy reads them in code that cannot be translated.
 """
 DIFFERENCES = """
@@ -50,9 +51,10 @@ DIFFERENCES = """
 CAPTURES = """
 ## On captures of others
 
-The same on {what}. These are not part of this project; to do it again, clone https://github.com/secdev/scapy into a
-folder and run `./dev native --captures FOLDER --write`. "unexplained" are fields that differ without a reason in the
-profile, because no packet of the profile has them.
+The same on {what}.
+These are not part of this project; to do it again, clone https://github.com/secdev/scapy into a folder and run
+`./dev native --captures FOLDER --write`. "unexplained" are fields that differ without a reason in the profile, because
+no packet of the profile has them.
 
 """
 
@@ -141,7 +143,7 @@ def captures(found: Sequence[Outcome], what: str) -> str:
         result, profile = outcome.plugin, outcome.profile
         names = ", ".join(f"`{name.partition('/')[2]}`" for name in (*profile.captures, *profile.campaigns))
         faults = by_fault(result).values()
-        unexplained = len(outcome.complaints())
+        unexplained = len([*result.complaints, *outcome.apart])
         rows.append(line([profile.title, names, result.packets, result.pairs, result.equal, *faults, unexplained]))
     table = line(columns) + line(["---"] * 2 + ["--:"] * (len(columns) - 2)) + "".join(rows)
     return CAPTURES.format(what=what) + table
