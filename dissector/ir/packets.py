@@ -83,8 +83,8 @@ class Leaf(Item):
     a bit field; ``size`` is not looked at then.  ``place`` is known when it does not depend on what is present:
     (octets that the field touches, bits between its last bit and the end of them, octets by which the first of them on
     the wire is behind that of the group).  ``swapped``: the octets of a group of bit fields, so many, are read in
-    reverse order; all fields of the group say so, and their place is known.  A group begins at an octet, and ends behind
-    the first field with which whole octets, or all that are swapped, are filled.
+    reverse order; all fields of the group say so, and their place is known.  A group begins at an octet, and ends
+    behind the first field with which whole octets, or all that are swapped, are filled.
     ``until`` is the octets at which the value ends, which are passed over but not part of it; ``names`` are tables of
     names with the condition under which each is meant, None for the only one.  ``terminated`` False: without its
     ``until``, what is left is the value.
@@ -189,8 +189,8 @@ class Answers:
     """A rule by which a layer answers another; any rule of a layer is enough.
 
     ``request`` is the layer that is answered.  Each of ``pairs`` is equal: the first looks at ``F`` of the answer, the
-    second at ``F`` of the request, so that requests can be kept under their values.  What else must hold: ``when`` looks
-    at ``F`` of the answer, ``asks`` at ``F`` of the request, and ``both`` at ``F`` of the answer and at
+    second at ``F`` of the request, so that requests can be kept under their values.  What else must hold: ``when``
+    looks at ``F`` of the answer, ``asks`` at ``F`` of the request, and ``both`` at ``F`` of the answer and at
     ``("other", name)`` of the request.  ``below``: "payloads", the payload of this layer answers that of the request;
     "payload", the payload of this layer answers the request itself.  There a layer without rules answers one with the
     same name whose payload its payload answers; octets without a layer answer everything, no payload only no payload.

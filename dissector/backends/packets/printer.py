@@ -61,6 +61,8 @@ class PacketPrinter(Printer):
         scope, *names = e.path
         if scope == "octets":
             return self._octets(names), ATOM
+        if names and names[-1] == "#name":
+            return f"name_of({self.value(Ref(e.path[:-1]))})", ATOM
         if "original" in names:
             return self._original(e.path), ATOM
         text = {"cur": "list[list.n]", "lst": "list"}.get(scope, scope)
@@ -69,6 +71,8 @@ class PacketPrinter(Printer):
             text = text if certain else f"need({text})"
             if name.startswith("["):
                 text, certain = f"element({text}, {int(name[1:-1])})", True
+            elif name == "#name":
+                text, certain = f"{text}.name", False
             else:
                 text += self._upwards(name) if text == "F" else key(name)
                 certain = False
@@ -152,11 +156,12 @@ class PacketPrinter(Printer):
         return f"{self.value(e.x)} == nil", COMPARE
 
     def _inset(self, e: InSet) -> Text:
+        e = InSet(e.x, tuple(self.names.get(v, v) if isinstance(v, str) else v for v in e.values))
         hashable = [v for v in e.values if isinstance(v, (int, bytes, str))]
         if len(hashable) < LONG or len(hashable) < len(e.values):
             tests = [Cmp("==", e.x, Const(v)) for v in e.values]
             return self._any_of(tests)
-        rows = ", ".join(f"[{_constant(v)}] = true" for v in hashable)
+        rows = ", ".join(f"[{self._index(v)}] = true" for v in hashable)
         return f"{self.table(rows)}[{self._key(e.x)}] == true", COMPARE
 
     def _any_of(self, tests: list[Cmp]) -> Text:
@@ -168,6 +173,10 @@ class PacketPrinter(Printer):
     def _key(self, e: Expr) -> str:
         """*e* as the index of a table: None, which no table has."""
         return self.value(e) if self.kind(e) != "any" else f"{self.operand(e, COMPARE)} or false"
+
+    def _index(self, v: int | bytes | str) -> str:
+        """A constant as the index of a table."""
+        return str(int(v)) if isinstance(v, int) else self.value(Const(v))
 
     def table(self, rows: str) -> str:
         """The Lua name of a table that is made once."""
@@ -250,7 +259,7 @@ class PacketPrinter(Printer):
 
     def _case(self, e: Case) -> Text:
         values = [v for _, v in e.entries]
-        rows = ", ".join(f"[{_constant(k)}] = {self.value(Const(v))}" for k, v in e.entries if v is not None)
+        rows = ", ".join(f"[{self._index(k)}] = {self.value(Const(v))}" for k, v in e.entries if v is not None)
         found = f"{self.table(rows)}[{self._key(e.x)}]"
         if None not in values:
             return (found, ATOM) if e.default == Const(None) else (f"({found} or {self.operand(e.default, 2)})", ATOM)
@@ -265,13 +274,13 @@ class PacketPrinter(Printer):
         if isinstance(e, Const):
             return self._const(Const(e.value if isinstance(e.value, str) else ""))
         if isinstance(e, Case):
-            listed = ", ".join(f"[{_constant(k)}] = {self.choice(Const(v))}" for k, v in e.entries)
+            listed = ", ".join(f"[{self._index(k)}] = {self.choice(Const(v))}" for k, v in e.entries)
             return f"{self.table(listed)}[{self._key(e.x)}] or {self.choice(e.default)}", 1
         if not isinstance(e, If):
             return f'({self.operand(e, 3)} or "")', ATOM
         rows, x, rest = _cases(e)
         if len(rows) >= LONG and x is not None:
-            table = self.table(", ".join(f"[{_constant(k)}] = {self.value(Const(v))}" for k, v in rows.items()))
+            table = self.table(", ".join(f"[{self._index(k)}] = {self.value(Const(v))}" for k, v in rows.items()))
             return f"{table}[{self._key(x)}] or {self.choice(rest)}", 1
         t, f = self._choice(e.t), self._choice(e.f)
         yes = t[0] if t[1] > 2 else f"({t[0]})"
@@ -285,10 +294,6 @@ class PacketPrinter(Printer):
 
     def _at(self, offset: Expr) -> str:
         return "pos" if offset == Const(0) else f"pos + {self.operand(offset, ADD + 1)}"
-
-
-def _constant(v: int | bytes | str) -> str:
-    return str(int(v)) if isinstance(v, int) else string(v)
 
 
 def _cases(e: Expr) -> tuple[dict[int | bytes | str, str], Expr | None, Expr]:

@@ -2,8 +2,8 @@
 """``extract_padding`` as a size: of what is behind the items, how much is the payload.
 
 The method returns two slices of what it is given.  ``return s[:n], s[n:]`` is a payload of ``n`` octets,
-``return "", s`` is none, ``return s, None`` is everything.  Its body is translated like any other callable's; only slices and pairs of
-slices mean something else in it.
+``return "", s`` is none, ``return s, None`` is everything.  Its body is translated like any other callable's; only
+slices and pairs of slices mean something else in it.
 """
 
 from __future__ import annotations

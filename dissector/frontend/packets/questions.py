@@ -92,7 +92,7 @@ class Questions(Unfolding, Body):
         """``TABLE[key]``, whose entry may be a table again."""
         owner = self.e(node.value, env)
         if isinstance(owner, Pick) and isinstance(node.slice, ast.Slice):
-            return owner  # type: ignore[return-value]  # its first items are all that anybody asks for
+            return owner  # its first items are all that anybody asks for
         if not isinstance(node.slice, ast.Slice):
             if isinstance(owner, Pick):
                 return self.of_entries(owner, self.e(node.slice, env), node)

@@ -25,6 +25,9 @@ TLV = layer("Tlv", leaf("t", 1), leaf("l", 1), leaf("v", F("l"), kind="bytes"))
 REST = layer("Rest", leaf("x", 1), payload=Payload())
 ABOVE = layer("Above", leaf("n", F("parent", "n"), kind="bytes"), leaf("m", 1))
 UP = layer("Up", leaf("n", F("underlayer", "n"), kind="bytes"), leaf("m", 1))
+NAMED = Cmp("==", F("underlayer", "#name"), Const("named"))
+OTHER = Cmp("==", F("parent", "#name"), Const("named"))
+ASKING = layer("Asking", leaf("m", 1, present=NAMED), leaf("x", 1, present=OTHER), leaf("o", 1))
 PICKED = layer("Picked", leaf("p", 1), dispatch=If(Cmp("==", FIRST_OCTET, Const(7)), Const("Two"), Const("Picked")))
 
 
@@ -147,6 +150,13 @@ CASES = {
         b"\2\1\2\3",
         (("n", "2", 0, 1), ("up", "", 1, 3), ("up.n", "01:02", 1, 2), ("up.m", "3", 3, 1)),
         more={"payload": Payload(Const("Up"))},
+    ),
+    "named": Case(
+        (leaf("n", 1),),
+        b"\2\1\2",
+        (("n", "2", 0, 1), ("asking", "", 1, 2), ("asking.m", "1", 1, 1), ("asking.o", "2", 2, 1)),
+        more={"payload": Payload(Const("Asking"))},
+        others=(ASKING,),
     ),
     "dispatched": Case(
         (list_of("o", of=Const("Picked")),),

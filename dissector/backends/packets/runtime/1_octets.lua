@@ -131,6 +131,11 @@ local function need(v)
   return v
 end
 
+-- The name of a layer around, None when there is none.
+local function name_of(around)
+  return around and around.name
+end
+
 local function truthy(v)
   return v ~= nil and v ~= false and v ~= 0 and v ~= "" and not (type(v) == "table" and v.n == 0)
 end
