@@ -75,9 +75,13 @@ def _listening(entries: tuple[Entry, ...], names: Mapping[str, str], layers: lis
     for (table, value), here in _shared(entries).items():
         ports.setdefault((table, here[0].layer), []).append(value)
     out: list[str] = []
+    taken: set[str] = set()
     for (table, layer), values in ports.items():
         own = "" if layer == layers[0] else f"_{identifier(names[layer]).lower()}"
-        preference = identifier(table) + own
+        preference = name = identifier(table) + own
+        while preference in taken:  # names of preferences have no capitals
+            preference = f"{name}_{len(taken)}"
+        taken.add(preference)
         default = string(",".join(str(v) for v in sorted(set(values))))
         words = WORDS.get(table, table)
         help_text = string(f"{words} of {names[layer]}")
