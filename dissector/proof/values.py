@@ -49,6 +49,8 @@ def raw_differs(show: str, octets: bytes, leaf: Leaf) -> str:
         return "" if show.replace(":", "").lower() == octets.hex() else f"{short(octets)} is shown as {show}"
     if leaf.bits is not None:
         return ""  # its octets hold other fields as well
+    if leaf.kind == "string":
+        return text_differs(octets.removesuffix(leaf.until), show, octets, leaf)
     wanted = int.from_bytes(octets, "little" if leaf.little else "big", signed=leaf.kind == "int")
     with contextlib.suppress(ValueError):
         # One of several kinds that the item may have, and not the one that is known here.

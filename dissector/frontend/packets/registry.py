@@ -96,7 +96,7 @@ def on_the_wire(row: Row, subject: Subject) -> Item:
         "utf16": False,
         "hex": item.bits is not None,
     }
-    if item.bits is not None:
+    if item.bits is not None or item.until:
         return replace(item, **plain)
     return replace(item, **plain, kind="bytes", little=False)  # a number or an address would say too much
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dissector.frontend.packets import register, suite, translate_packet
+from dissector.frontend.packets import register, register_template, suite, translate_packet
 from dissector.frontend.packets.subject import Subject
 from dissector.ir.dump_packets import dump_layer, dump_suite
 from dissector.ir.expr import Const
@@ -159,3 +159,47 @@ def test_setting(module: Any) -> None:
     layer = translate_packet(module(source, "configured").Layer)
     assert layer.items[0].present is None
     assert layer.settings == (("conf.contribs['Golden']['long']", "True"),)
+
+
+def test_template_of_an_outsider(module: Any) -> None:
+    """The Lua of a template goes with every suite that has an item which it reads."""
+    source = (
+        "from scapy.packet import *\nfrom scapy.fields import *\n"
+        "class Far(Field):\n    def getfield(self, pkt, s):\n        return eval('s[1:], s[:1]')\n"
+        "class Layer(Packet):\n    fields_desc = [Far('a', 0)]\n"
+        "class Plain(Packet):\n    fields_desc = [ByteField('a', 0)]\n"
+    )
+    made = module(source, "farther")
+    register_template("far", "return pos, 0, t\n")
+    register("farther.Far", lambda subject: subject.leaf(kind="uint", template="far"))
+    assert suite(made.Layer).templates == (("far", "return pos, 0, t\n"),)
+    assert suite(made.Plain).templates == ()
+
+
+def test_table_of_tables(module: Any) -> None:
+    """A look-up in the entry of a table is a decision between tables; a loop over a known list is its turns."""
+    source = (
+        "from scapy.packet import *\nfrom scapy.fields import *\n"
+        "class One(Packet):\n    fields_desc = [ByteField('a', 0)]\n"
+        "class Two(Packet):\n    fields_desc = [ByteField('a', 0)]\n"
+        "TABLE = {1: {5: ('one', One), 6: ('two', Two)}, 2: {5: ('two', Two)}}\n"
+        "class Layer(Packet):\n    fields_desc = [ByteField('a', 0), ByteField('b', 0)]\n"
+        "    def guess_payload_class(self, payload):\n"
+        "        if self.a in TABLE:\n"
+        "            inner = TABLE[self.a]\n"
+        "            if self.b in inner:\n"
+        "                name, cls = inner[self.b]\n"
+        "                return cls\n"
+        "        for number in [7, 8]:\n"
+        "            if self.b == number:\n"
+        "                return One\n"
+        "        return Two\n"
+    )
+    layer = translate_packet(module(source, "nested").Layer)
+    text = dump_layer(layer).replace("nested.", "")
+    assert text.splitlines()[-1] == "  payload: " + (
+        "((('One' if F.b == 5 else 'Two' if F.b == 6 else None) if F.b in {5, 6} else "
+        "'One' if F.b in {7, 8} else 'Two') if F.a == 1 else "
+        "('Two' if F.b == 5 else None) if F.b in {5} else 'One' if F.b in {7, 8} else 'Two') if F.a in {1, 2} else "
+        "'One' if F.b in {7, 8} else 'Two'"
+    )

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Layers that are refused, with the whole message."""
 
+# ruff: noqa: E501, ISC004, RUF015  a layer's source is one text, its lines one below the other
+
 from __future__ import annotations
 
 from typing import Any
@@ -177,3 +179,17 @@ def test_nothing_to_translate(module: Any) -> None:
         suite(module("x = 1\n"))
     with pytest.raises(Refused, match="is not a Scapy layer"):
         translate_packet(int)
+
+
+def test_value_of_the_layer_around(module: Any) -> None:
+    """A layer that asks for a number which the layer below it only has as octets is refused; another one is not."""
+    source = HEAD + (
+        "class Odd(ByteField):\n    def m2i(self, pkt, x):\n        return x ^ 1\n"
+        'class Below(Packet):\n    fields_desc = [Odd("len", 0), ByteField("fine", 0)]\n'
+        'class Layer(Packet):\n    fields_desc = [StrLenField("a", b"", length_from=lambda p: p.underlayer.len)]\n'
+        'class Other(Packet):\n    fields_desc = [StrLenField("a", b"", length_from=lambda p: p.underlayer.fine)]\n'
+        "bind_layers(Below, Layer, fine=1)\nbind_layers(Below, Other)\n"
+    )
+    found = suite(module(source).Below)
+    assert [layer.name for layer in found.layers] == ["layer.Below", "layer.Other"]
+    assert [x.what for x in refusals(found)] == ["Layer: uses underlayer.len, which in Below is no plain number"]
