@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Layers, each with what it is in the IR as its documentation: see test_layers.py."""
 
-# ruff: noqa: E501, ANN, ARG, D, C416  layers as others write them; an expected line is as long as it is
+
+# Layers as others write them; an expected line is as long as it is.
+# ruff: noqa: E501, ANN, ARG, D, C416
 
 from __future__ import annotations
 

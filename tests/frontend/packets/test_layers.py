@@ -197,8 +197,8 @@ def test_table_of_tables(module: Any) -> None:
     )
     layer = translate_packet(module(source, "nested").Layer)
     text = dump_layer(layer).replace("nested.", "")
-    assert text.splitlines()[-1] == "  payload: " + (
-        "((('One' if F.b == 5 else 'Two' if F.b == 6 else None) if F.b in {5, 6} else "
+    assert text.splitlines()[-1] == (
+        "  payload: ((('One' if F.b == 5 else 'Two' if F.b == 6 else None) if F.b in {5, 6} else "
         "'One' if F.b in {7, 8} else 'Two') if F.a == 1 else "
         "('Two' if F.b == 5 else None) if F.b in {5} else 'One' if F.b in {7, 8} else 'Two') if F.a in {1, 2} else "
         "'One' if F.b in {7, 8} else 'Two'"
