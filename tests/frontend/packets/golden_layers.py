@@ -3,7 +3,7 @@
 
 
 # Layers as others write them; an expected line is as long as it is.
-# ruff: noqa: E501, ANN, ARG, D, C416
+# ruff: noqa
 
 from __future__ import annotations
 
