@@ -71,8 +71,6 @@ class PacketPrinter(Printer):
             text = text if certain else f"need({text})"
             if name.startswith("["):
                 text, certain = f"element({text}, {int(name[1:-1])})", True
-            elif name == "#name":
-                text, certain = f"{text}.name", False
             else:
                 text += self._upwards(name) if text == "F" else key(name)
                 certain = False
@@ -156,7 +154,6 @@ class PacketPrinter(Printer):
         return f"{self.value(e.x)} == nil", COMPARE
 
     def _inset(self, e: InSet) -> Text:
-        e = InSet(e.x, tuple(self.names.get(v, v) if isinstance(v, str) else v for v in e.values))
         hashable = [v for v in e.values if isinstance(v, (int, bytes, str))]
         if len(hashable) < LONG or len(hashable) < len(e.values):
             tests = [Cmp("==", e.x, Const(v)) for v in e.values]
