@@ -113,7 +113,8 @@ class Comparison:
     def expected(self, step: Expected) -> tuple[str, str] | None:
         """Compare a value."""
         shown = self.next()
-        empty = step.octets is None or step.octets[1] == 0
+        until = len(step.leaf.until) if step.leaf is not None else 0  # a mark with nothing in front of it is not shown
+        empty = step.octets is None or step.octets[1] in {0, until}
         if shown is None or not is_one_of(shown.name, step.names):
             if empty:
                 return None

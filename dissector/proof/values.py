@@ -13,6 +13,7 @@ import ipaddress
 import math
 import re
 import uuid
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,8 @@ def as_number(show: str) -> int:
 def float_differs(value: float, show: str, leaf: Leaf | None) -> str:
     """Compare a number with a point, which tshark prints with as many digits as it likes."""
     try:
+        if leaf is not None and leaf.kind == "time":
+            return "" if math.isclose(moment(show), value, abs_tol=1e-6) else f"{value!r} is shown as {show}"
         shown = float(show) if not show.startswith("0x") else float(int(show, 16))
     except ValueError:
         return f"{value} is shown as {show!r}"
@@ -93,6 +96,13 @@ def float_differs(value: float, show: str, leaf: Leaf | None) -> str:
     if any(math.isclose(m, value, rel_tol=SLACK, abs_tol=1e-9) for m in meant):
         return ""
     return f"{value!r} is shown as {show}"
+
+
+def moment(show: str) -> float:
+    """Read a point in time as tshark prints it, in UTC, with nanoseconds, in its older or its newer way."""
+    text, _, parts = show.removeprefix("(0)").removesuffix("UTC").strip().removesuffix("Z").partition(".")
+    form = "%Y-%m-%dT%H:%M:%S" if "T" in text[:11] else "%b %d, %Y %H:%M:%S"
+    return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() + float(f"0.{parts or 0}")
 
 
 def text_differs(value: bytes, show: str, octets: bytes, leaf: Leaf | None) -> str:
