@@ -40,8 +40,8 @@ EXPLAINED = """
 "fields" are pairs, a field of Scapy's and its counterpart in Wireshark; "equal" of them have the same place and value.
 The three columns behind count fields, pairs or single ones, that are different for a reason:
 {faults}.
-"octets" is how many octets are in a field of either; "not translated" are those of layers that the plugin shows as octets, with the
-reason, because Scapy reads them in code that cannot be translated.
+"octets" is how many octets are in a field of either; "not translated" are those of layers that the plugin shows as
+octets, with the reason, because Scapy reads them in code that cannot be translated.
 """
 DIFFERENCES = """
 ## Differences
