@@ -83,6 +83,8 @@ def prove(module_name: str, *, wanted: int = WANTED, seed: int = 1, keep: Path |
     """Prove all classes of a module; *keep* is a folder for the plugin and the capture."""
     module = importlib.import_module(module_name)
     classes = classes_of(module)
+    if not classes:
+        return []
     suite = translated(module)
     refused = {o.name: o for o in suite.opaques}
     verdicts = {}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dissector.proof.module import Verdict
 
 PATIENCE = 900.0
+MEMORY = 2 << 30
+"""Octets of address space that a module may take: a random length can be large."""
 PACKAGE = "scapy.contrib"
 
 
@@ -71,6 +73,7 @@ def apart(name: str, options: list[str]) -> Module:
 def one(name: str, prove: Callable[[], list[Verdict]]) -> str:
     """Prove one module in this process, and give the result as a line."""
     logging.getLogger("scapy").setLevel(logging.CRITICAL)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     began = time.monotonic()
     module = Module(name)
     try:
