@@ -40,8 +40,8 @@ def own_method(layer: type, name: str) -> Method | None:
         found = cls.__dict__.get(name)
         if found is None:
             continue
-        bound = isinstance(found, classmethod | staticmethod)
-        function = found.__func__ if isinstance(found, classmethod | staticmethod) else found
+        bound = isinstance(found, classmethod | staticmethod | types.MethodType)
+        function = found.__func__ if isinstance(found, classmethod | staticmethod | types.MethodType) else found
         return Method(function, cls, bound) if isinstance(function, types.FunctionType) else None
     return None
 
