@@ -35,6 +35,9 @@ _ROWS: dict[str, Row] = {}
 TEMPLATES: dict[str, str] = {}
 """The Lua of the templates, by their names."""
 
+INSTEAD: list[Callable[[Subject], Item | None]] = []
+"""Who is asked before the rows: an override file, while its layers are translated."""
+
 
 def register(cls: type | str, row: Row) -> None:
     """Give field class *cls*, or the one of that dotted name, a row."""
@@ -121,6 +124,9 @@ def place_of(owner: type, method: str) -> str:
 
 def item_of(subject: Subject) -> Item:
     """The item that a field is, or :class:`Refused`."""
+    instead = next((item for ask in INSTEAD if (item := ask(subject)) is not None), None)
+    if instead is not None:
+        return instead
     item = row_of(subject)(subject)
     if not isinstance(item, Item):
         raise Refused(str(subject.source), f"the row for {type(subject.fld).__name__} gives no item", "return an Item")

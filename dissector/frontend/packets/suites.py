@@ -19,6 +19,7 @@ from .around_layers import wrong_values
 from .externals import external
 from .layers import Translated, translated_packet
 from .names import snake, unique, word
+from .plugins import load_plugins
 from .registry import TEMPLATES
 from .surroundings import with_surroundings
 from .tables import results
@@ -28,6 +29,7 @@ PLAIN = (Packet, NoPayload, Raw, Padding)
 
 def suite(module_or_classes: Any, *, prefix: str | None = None, name: str | None = None) -> Suite:
     """The suite of a module's layers, of a class, or of several classes, with all that they lead to."""
+    load_plugins()
     roots = tuple(_roots(module_or_classes))
     if not roots:
         raise Refused(getattr(module_or_classes, "__name__", str(module_or_classes)), "no Scapy layers here", "")
