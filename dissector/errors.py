@@ -40,3 +40,7 @@ class Refused(DissectorError):
 
 class CraftError(DissectorError):
     """What is to be built is something that a sender must not send."""
+
+
+class ProofError(DissectorError):
+    """A proof that cannot be made: a profile or a packet for it that is not what it should be."""

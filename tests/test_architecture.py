@@ -25,6 +25,7 @@ FLOORS = {
     "doctor": 7,
     "reading": 7,
     "summary": 7,
+    "proof": 7,
     "regression": 8,
     "cli": 8,
     "__main__": 9,
@@ -41,7 +42,7 @@ ONLY = {
 }
 """Floors that look at less than all below them: no Scapy for the executors, no protocol for the capture reader."""
 
-SCAPY = {"protocols", "frontend", "cli"}
+SCAPY = {"protocols", "frontend", "proof", "cli"}
 MAX_LINES = 480
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """``dissector check``: what of a protocol, a layer or a module can be translated, and what is refused and why.
 
+A layer is looked at as a packet, which :mod:`dissector.cli.layers` does; one that was made for a stream, a
+:class:`~dissector.protocols.pdu.Pdu`, as a part of a stream.
+
 ``generate`` stops at the first refusal; whoever writes a layer wants them all.  So every layer is translated by
 itself, and every rule of a stream alone in a copy of its stream that has no other rule.  What only the whole can have
 wrong (a state that nothing leads to, a circle that reads nothing) is looked for when all parts are well.
@@ -14,18 +17,17 @@ from collections import Counter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from scapy.packet import Packet
-
 from dissector import declare as d
+from dissector.cli.layers import check_class, check_modules, layers_of
 from dissector.cli.target import add_target, load
 from dissector.errors import Refused
 from dissector.frontend.layers import relative, translate_layer
 from dissector.frontend.streams import translate_protocol
 from dissector.ir.verify import verify
+from dissector.protocols.pdu import Pdu
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,14 +59,18 @@ class Report:
         """Keep a problem."""
         self.refused.setdefault((where, what), Problem(where, what, hint))
 
+    def translate(self, name: str, where: str) -> None:
+        """Keep a layer that can be generated."""
+        self.translated.append(Translated("layer", name, where))
+
     def layer(self, layer: type) -> None:
-        """Translate one layer."""
+        """Translate one layer of a stream."""
         try:
             pdu = translate_layer(layer)
         except Refused as error:
             self.refuse(error.where, error.what, error.hint)
         else:
-            self.translated.append(Translated("layer", pdu.name, str(pdu.source)))
+            self.translate(pdu.name, str(pdu.source))
 
     def part(self, protocol: d.Protocol, stream: d.Stream, what: Translated | None = None) -> None:
         """Translate a stream of which most was taken away."""
@@ -80,7 +86,9 @@ class Report:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the subcommand takes."""
-    add_target(parser, "module, module:Class or module:NAME of a protocol (default: QEMU's migration protocol)")
+    add_target(
+        parser, "package, module, module:Class, or module:NAME of a protocol (default: QEMU's migration protocol)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -97,24 +105,17 @@ def run(options: argparse.Namespace) -> int:
 
 def inspect(report: Report, target: Any, name: str) -> None:
     """Choose by what the target is."""
-    if isinstance(target, ModuleType):
-        layers = list(layers_of(target))
-        for layer in layers:
-            report.layer(layer)
-        if not layers:
-            report.refuse(name, "no layers in this module", "a layer is a subclass of scapy.packet.Packet with fields")
-    elif isinstance(target, d.Protocol):
+    if isinstance(target, d.Protocol):
         check_protocol(report, target)
-    else:
+    elif isinstance(target, type) and issubclass(target, Pdu):
         report.layer(target)
-
-
-def layers_of(module: ModuleType) -> Iterator[type]:
-    """Give the layers that a module defines, in its order; a base class without fields is none."""
-    for value in vars(module).values():
-        is_layer = isinstance(value, type) and issubclass(value, Packet) and value.__module__ == module.__name__
-        if is_layer and value.fields_desc:
-            yield value
+    elif isinstance(target, ModuleType) and any(issubclass(layer, Pdu) for layer in layers_of(target)):
+        for layer in layers_of(target):
+            report.layer(layer)
+    elif isinstance(target, ModuleType):
+        check_modules(report, target)
+    else:
+        check_class(report, target, name)
 
 
 def check_protocol(report: Report, protocol: d.Protocol) -> None:

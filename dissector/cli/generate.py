@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """``dissector generate``: a declared protocol to the text of a backend, by default a Wireshark plugin and its docs.
 
+Scapy layers, which :mod:`dissector.cli.plugin` is about, are one plugin.
+
 A file that holds the text already is not touched.  ``--check`` writes nothing and says whether the file is up to date,
 for a CI that keeps generated files in the repository.
 """
@@ -12,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissector.backends.base import BACKENDS, KEPT, Backend, create, write
-from dissector.cli.target import add_target, load_protocol
+from dissector.cli import plugin
+from dissector.cli.target import DEFAULT, load_protocol
 from dissector.errors import DissectorError
 from dissector.frontend.streams import translate_protocol
 from dissector.ir.verify import verify
@@ -27,7 +30,13 @@ FOLDER = Path("lua_out")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the subcommand takes."""
-    add_target(parser, "module:NAME of a declared protocol (default: QEMU's migration protocol)")
+    parser.add_argument(
+        "target",
+        nargs="*",
+        metavar="TARGET",
+        help="module, module:LAYER or module:LAYER,LAYER of Scapy layers, or module:NAME of a declared protocol "
+        "(default: QEMU's migration protocol)",
+    )
     known = ", ".join(BACKENDS)
     parser.add_argument(
         "--backend",
@@ -41,22 +50,41 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a file, a folder, or - for stdout (default: {FOLDER}/NAME.lua, docs/protocol.md)",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is not up to date")
+    plugin.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Generate, and write, print or compare."""
+    if plugin.is_for_layers(options.target):
+        return of_layers(options)
+    strange = plugin.given(options)
+    if strange:
+        what = f"{strange[0]} is for Scapy layers, and this is a protocol of streams"
+        raise DissectorError("dissector generate", what, "name a layer: dissector generate scapy.contrib.bfd:BFD")
     names = [options.backend] if options.backend else KEPT[:1] if options.output else KEPT
     backends = [create(name) for name in names]
-    protocol = translated(options.target)
+    protocol = translated(options.target[0] if options.target else DEFAULT)
     return max([one(options, backend, protocol) for backend in backends])
 
 
 def one(options: argparse.Namespace, backend: Backend, protocol: Protocol) -> int:
     """Generate with one backend, and write, print or compare."""
-    text = backend.generate(protocol)
+    path = place(options.output, backend.filename(protocol), backend.folder)
+    return put(options, path, backend.generate(protocol))
+
+
+def of_layers(options: argparse.Namespace) -> int:
+    """Generate the plugin of Scapy layers, and write, print or compare."""
+    if options.backend not in (None, KEPT[0]):
+        raise DissectorError(f"backend {options.backend!r}", "is for protocols of streams", f"leave it out: {KEPT[0]}")
+    suite = plugin.made(options)
+    return put(options, place(options.output, plugin.filename(suite), str(FOLDER)), plugin.text_of(suite))
+
+
+def put(options: argparse.Namespace, path: Path, text: str) -> int:
+    """Write, print or compare."""
     if options.output == "-":
         return print_text(text, check=options.check)
-    path = place(options.output, protocol, backend)
     if options.check:
         return compare(path, text)
     changed = write(path, text)
@@ -75,11 +103,10 @@ def translated(target: str) -> Protocol:
     return protocol
 
 
-def place(output: str | None, protocol: Protocol, backend: Backend) -> Path:
+def place(output: str | None, name: str, folder: str) -> Path:
     """Give the file to write: what exists as a folder, or ends like one, is a folder."""
-    name = backend.filename(protocol)
     if output is None:
-        return Path(backend.folder, name)
+        return Path(folder, name)
     path = Path(output)
     return path / name if path.is_dir() or output.endswith("/") else path
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
+import pkgutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,8 +50,8 @@ def load_protocol(target: str = DEFAULT) -> Protocol:
     if isinstance(found, type):
         raise DissectorError(
             target,
-            "a single Scapy layer cannot be generated yet, only protocols",
-            "declare its stream as a dissector.declare.Protocol; dissector check tells whether the layer translates",
+            "a class is no protocol",
+            "name a dissector.declare.Protocol as module:NAME, or a Scapy layer",
         )
     raise DissectorError(
         target, f"a {type(found).__name__} is no protocol", "name a dissector.declare.Protocol as module:NAME"
@@ -68,8 +69,20 @@ def import_module(target: str, name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise DissectorError(target, f"no module {name!r}", "module:NAME, as Python imports it") from error
+            raise DissectorError(target, f"no module {name!r}", _near_module(name)) from error
         raise DissectorError(target, f"importing {name!r} failed: {error}") from error
     except Exception as error:
         # The module's own code has run, and may have failed in any way.
         raise DissectorError(target, f"importing {name!r} failed: {type(error).__name__}: {error}") from error
+
+
+def _near_module(name: str) -> str:
+    """What the module is called, if only its last part is wrong."""
+    parent, _, last = name.rpartition(".")
+    try:
+        package = importlib.import_module(parent)
+    except Exception:  # noqa: BLE001 - there is no better hint then
+        return "module:NAME, as Python imports it"
+    known = [info.name for info in pkgutil.iter_modules(getattr(package, "__path__", ()))]
+    near = difflib.get_close_matches(last, known, 1)
+    return f"did you mean {parent}.{near[0]}?" if near else "module:NAME, as Python imports it"

@@ -57,20 +57,22 @@ class Translation:
     """The layers that *expr* chooses from, by the name that stands for them in it."""
     absent: frozenset[str] = frozenset()
     """Attributes that the callable asks for and that a packet of the layer does not have while it is dissected."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """What was taken from Scapy's configuration, by name, with its value."""
 
 
-def translate(fn: object, layer: type | None = None, role: str = "") -> Translation:
+def translate(fn: object, layer: type | None = None, role: str = "", kind: type[Body] = Body) -> Translation:
     """The meaning of *fn* on a field of *layer*, or :class:`dissector.errors.Refused`.
 
     *role* is the name under which Scapy keeps the callable, a key of :data:`ROLES`.  Without it, *fn* gets the packet
-    and whatever else has no default.
+    and whatever else has no default.  *kind* is the translator, for those who understand more.
     """
     if isinstance(fn, E):
         return Translation(fn.node, ("F",), NOWHERE)
     function, bound, keywords = _unwrapped(fn, layer)
     session = Session(layer, role)
     try:
-        body = Body(function, session)
+        body = kind(function, session)
         node = body.located.node
         args = _arguments(function, len(bound), keywords, role)
         values = (*bound, *(PACKET if a == "F" else Ref((a,)) for a in args))
@@ -78,7 +80,9 @@ def translate(fn: object, layer: type | None = None, role: str = "") -> Translat
         expr = simplify(body.bounded(body.expr(result, node), node))
     except RecursionError as exc:
         raise Refused(_place(layer), "a function that is nested deeper than can be followed", _HINT) from exc
-    return Translation(expr, args, body.located.ref, dict(session.classes), frozenset(session.absent))
+    return Translation(
+        expr, args, body.located.ref, dict(session.classes), frozenset(session.absent), dict(session.settings)
+    )
 
 
 def _unwrapped(fn: object, layer: type | None) -> tuple[types.FunctionType, tuple[Value, ...], dict[str, Value]]:

@@ -57,6 +57,7 @@ class Session:
     role: str = ""
     classes: dict[str, type] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
+    settings: dict[str, object] = field(default_factory=dict)
     steps: int = 0
 
 

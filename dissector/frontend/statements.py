@@ -49,7 +49,7 @@ class Body(Calls):
 
     def enter(self, fn: types.FunctionType, env: Env) -> Value:
         """The value of *fn*'s body with the parameters *env*."""
-        return Body(fn, self.session, self.depth + 1).run(env)
+        return type(self)(fn, self.session, self.depth + 1).run(env)
 
     def run(self, env: Env) -> Value:
         """The value that the function returns."""

@@ -88,8 +88,9 @@ def is_table(value: object) -> TypeGuard[dict[object, object]]:
 
 
 def class_name(cls: type) -> str:
-    """A class in the IR: the name that says where to import it from."""
-    return f"{cls.__module__}.{cls.__qualname__}"
+    """A class in the IR: the name that says where to import it from; one that was made by a function has its own."""
+    outer = cls.__qualname__.rpartition(".")[0]
+    return ".".join(part for part in (cls.__module__, outer, cls.__name__) if part)
 
 
 def number(e: Expr) -> Expr:

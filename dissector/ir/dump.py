@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from .expr import (
     Bin,
+    Case,
     Cmp,
     Const,
     Expr,
@@ -57,7 +58,7 @@ def _in(e: Expr, precedence: int) -> str:
     return text if p >= precedence else f"({text})"
 
 
-def _show(e: Expr) -> tuple[str, int]:  # noqa: C901  a case for every node, none of them deep
+def _show(e: Expr) -> tuple[str, int]:  # noqa: C901, PLR0912  a case for every node, none of them deep
     match e:
         case Const(value=v):
             return (hex(v) if isinstance(v, int) and not isinstance(v, bool) and v > 1023 else repr(v)), ATOM
@@ -80,6 +81,8 @@ def _show(e: Expr) -> tuple[str, int]:  # noqa: C901  a case for every node, non
             return f"{_in(x, COMPARE + 1)} in {{{', '.join(map(repr, values))}}}", COMPARE
         case If(c=c, t=t, f=f):
             return f"{_in(t, 1)} if {_in(c, 1)} else {_in(f, 0)}", 0
+        case Case(x=x, entries=entries, default=default):
+            return f"{{{', '.join(f'{k!r}: {v!r}' for k, v in entries)}}}.get({show(x)}, {show(default)})", ATOM
         case Lookup(map=m, key=key, default=default):
             return f"{show(m)}.get({show(key)}, {show(default)})", ATOM
         case Peek(offset=offset, size=size):

@@ -2,7 +2,7 @@
 """Expressions: the one language of lengths, conditions, counts and register values.
 
 Every Scapy callable and every expression object of :mod:`dissector.declare` ends up here, and every
-executor (the decoder, the Lua printer, :func:`evaluate`) starts from here.  Fifteen frozen node types,
+executor (the decoder, the Lua printer, :func:`evaluate`) starts from here.  Sixteen frozen node types,
 compared by value, none of them aware of a protocol.
 
 Two properties are worth their trouble:
@@ -185,6 +185,15 @@ class If(Expr):
     @property
     def type(self) -> Type:
         return self.t.type if self.t.type == self.f.type else "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Expr):
+    """The result of the entry whose key equals *x*, or *default*; keys and results are constants."""
+
+    x: Expr
+    entries: tuple[tuple[int | bytes | str, int | bytes | str | None], ...]
+    default: Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +384,13 @@ class Evaluator:
 
     def _if(self, e: If) -> Any:
         return self(e.t) if self(e.c) else self(e.f)
+
+    def _case(self, e: Case) -> Any:
+        key = self(e.x)
+        for known, result in e.entries:
+            if known == key:
+                return result
+        return self(e.default)
 
     def _lookup(self, e: Lookup) -> Any:
         return self(e.map).get(self(e.key), e.default.value)

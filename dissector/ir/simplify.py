@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .expr import BIN, CMP, FALSE, TRUE, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Un, rewrite
+from .expr import BIN, CMP, FALSE, TRUE, Case, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Un, rewrite
 from .expr import Bin as Arith
 
 Members = tuple[Expr, tuple[Any, ...]]
@@ -59,6 +59,8 @@ def _step(e: Expr) -> Expr | None:
         return _as_bool(_logic(e.op, truth(e.a), truth(e.b)))
     if isinstance(e, If):
         return _if(e)
+    if isinstance(e, Case) and isinstance(e.x, Const):
+        return next((Const(v) for k, v in e.entries if k == e.x.value), e.default)
     return None
 
 
