@@ -25,7 +25,7 @@ from typing import Any
 
 from bench import callgrind, real, rivals, single
 from bench.inputs import MEGABYTE, Made
-from bench.plan import Inputs, Missing, Plan, alone, dissector, median, peak, spread
+from bench.plan import Inputs, Missing, Plan, alone, beyond_start, dissector, median, peak, spread
 from bench.runs import Loads, Spread, Usage, once, ratio, read, rounds
 from dissector.errors import DissectorError
 from dissector.tshark import Sandbox, Tshark, find_tshark
@@ -192,7 +192,7 @@ def summary(plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
             commands = {name: dissector("summary", "--json", each) for name, each in (("", path), ("start", small))}
             both = rounds({name: partial(once, command) for name, command in commands.items()}, plan.count)
         found, more = both[""], Made(made.octets - few.octets, made.records - few.records, 0)
-        seconds = [max(a.cpu - b.cpu, 1e-3) for a, b in zip(found, both["start"], strict=True)]
+        seconds = beyond_start(found, both["start"])
         yield {
             "kind": kind,
             "segment": segment,

@@ -94,3 +94,9 @@ def median(found: Sequence[Usage]) -> float:
 def peak(found: Sequence[Usage]) -> int:
     """The middle of the peaks: one run's allocator may be unlucky."""
     return int(Spread.of([u.peak for u in found]).median)
+
+
+def beyond_start(found: Sequence[Usage], start: Sequence[Usage]) -> list[float]:
+    """Seconds of processor time of each run beyond the middle of the start's: those of one round differ by chance."""
+    usual = median(start)
+    return [max(used.cpu - usual, 1e-3) for used in found]

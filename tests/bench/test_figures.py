@@ -14,6 +14,7 @@ import pytest
 from bench import history, markdown, table
 from bench.__main__ import main
 from bench.callgrind import Slope
+from bench.plan import beyond_start
 from bench.real import choose, octets
 from bench.runs import Spread, Usage, decode_as, ratio
 from bench.single import exponent
@@ -49,6 +50,12 @@ class TestNumbers:
         }
 
         assert Spread(2, 2, 3) == ratio(found, "a", "b")
+
+    def test_the_start_is_the_usual_one(self) -> None:
+        """One slow start does not make everything else seem fast, and nothing takes less than no time."""
+        starts = [Usage(1, 0, 0), Usage(1, 0, 0), Usage(9, 0, 0)]
+
+        assert [3, 4, 0.001] == beyond_start([Usage(4, 0, 0), Usage(5, 0, 0), Usage(0.5, 0, 0)], starts)
 
     @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
     def test_the_exponent_is_that_of_the_power(self, power: float) -> None:

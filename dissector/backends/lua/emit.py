@@ -25,7 +25,9 @@ from .steps import StreamPrinter
 RUNTIME = ("1_basics", "1_shapes", "2_state", "3_show", "4_machine", "5_flows")
 ENTRY = "6_dissect"
 MAX_ITEMS_HELP = "0 shows all; a filter sees only what is shown"
-ROLE_HELP = "What a connection to these ports, or of Decode As, is taken for when its beginning is missing or says nothing"
+ROLE_HELP = (
+    "What a connection to these ports, or of Decode As, is taken for if its beginning is missing or says nothing"
+)
 PORTS_HELP = "Ports that carry the protocol, e.g. 4444,49152-49215; a stream with its beginning is found without"
 OWN_FIELDS = (
     ('f.channel = ProtoField.string("{p}.channel", "Channel")'),
@@ -126,8 +128,8 @@ def _declarations(p: Protocol, names: Declared) -> list[str]:
 
 
 def _preferences(p: Protocol, names: Declared) -> list[str]:
-    defaults = [f"{x.name} = {x.default}" for x in p.parameters]
-    out = ["local shared_registers, channels, is_over", f"local pref = {{ {', '.join(['max_items = 0', 'role = 1', *defaults])} }}"]
+    defaults = ["max_items = 0", "role = 1", *(f"{x.name} = {x.default}" for x in p.parameters)]
+    out = ["local shared_registers, channels, is_over", f"local pref = {{ {', '.join(defaults)} }}"]
     out += names.preference_lines()
     roles = ", ".join(f"{{ {i}, {string(c.label)}, {i} }}" for i, c in enumerate(p.channels, 1))
     out += [
