@@ -114,7 +114,7 @@ def made(options: argparse.Namespace) -> Suite:
     with overriding(overrides):
         suite = suite_of(_whole(options.target) or roots, prefix=prefix, name=name)
         _check_roots(suite, roots)
-        suite = replace(suite, layers=with_overrides(suite.layers, overrides))
+        suite = with_overrides(suite, overrides)
     check_circles(suite.layers)
     framings = Framings(suite, options.framing or (), overrides)
     entries = _entries(options, suite, roots)
@@ -157,7 +157,7 @@ def _layers(target: str, found: Any) -> list[Any]:
     if not (isinstance(found, type) and issubclass(found, Packet)):
         what = f"a {type(found).__name__} is no Scapy layer" if not isinstance(found, type) else "is no Scapy layer"
         raise DissectorError(target, what, "a layer is a subclass of scapy.packet.Packet")
-    if not (getattr(found, "fields_desc", None) or hasattr(found, "dispatch_hook")):
+    if not (getattr(found, "fields_desc", None) or any("dispatch_hook" in vars(c) for c in found.__mro__[:-1])):
         raise DissectorError(str(class_source(found)), f"{found.__name__} has no fields", "declare fields_desc")
     return [found]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import sys
 import time
@@ -11,11 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dissector.proof.golden import dump, gains, known, load, losses
+from dissector.proof.page import page
 from dissector.proof.sweep import PACKAGE, default_jobs, modules, one, sweep
 from dissector.proof.tally import differences, summary
 
 if TYPE_CHECKING:
     from dissector.proof.sweep import Module
+
+GOLDEN = Path("tests/golden/sweep.toml")
+PAGE = Path("docs/scapy.md")
 
 
 def main() -> int:
@@ -36,7 +42,28 @@ def main() -> int:
         options.differences.write_text(differences(found), encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps([asdict(module) for module in found], indent=1), encoding="utf-8")
-    return 0
+    return concluded(found, update=options.update, part=bool(options.modules))
+
+
+def concluded(found: list[Module], *, update: bool, part: bool) -> int:
+    """Compare with what was proved before, or put it in its place; a part only takes its own modules' place."""
+    now = known(found)
+    before, scapy = load(GOLDEN) if GOLDEN.exists() else ({}, "")
+    version = importlib.metadata.version("scapy")
+    if update:
+        now = {**before, **now} if part else now
+        GOLDEN.write_text(dump(now, version), encoding="utf-8")
+        PAGE.write_text(page(now, version), encoding="utf-8")
+        return 0
+    if scapy and scapy != version:
+        print(f"{GOLDEN} is about Scapy {scapy}, and this is {version}: nothing is compared", file=sys.stderr)
+        return 0
+    lost = list(losses(now, before, part=part))
+    for text in lost:
+        print(f"lost: {text}", file=sys.stderr)
+    if not lost and gains(now, before):
+        print(f"{gains(now, before)} better than {GOLDEN}: ./dev sweep --update writes it", file=sys.stderr)
+    return 1 if lost else 0
 
 
 def tell(module: Module) -> None:
@@ -57,6 +84,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=50, metavar="N", help="packets for each class")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep plugins and captures here")
     parser.add_argument("--differences", type=Path, metavar="FILE", help="write all differences, by frequency")
+    parser.add_argument("--update", action="store_true", help=f"write {GOLDEN} and {PAGE}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all verdicts")
     return parser.parse_args()
 

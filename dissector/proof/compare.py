@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from scapy.fields import FlagValue
 
 from dissector.ir.packets import leaves
-from dissector.proof.expect import Begun, Boundary, Expectation, Expected, Names, Step
+from dissector.proof.expect import Begun, Boundary, Expectation, Expected, Names, Rest, Step
 from dissector.proof.values import differs, short
 
 if TYPE_CHECKING:
@@ -76,14 +76,30 @@ class Comparison:
 
     def first_difference(self, reading: Reading) -> Difference | None:
         """Go through both, and stop where they part."""
-        for step in Expectation(self.names).of(reading):
-            found = self.step(step)
-            if found:
-                return Difference(found[0], step.path, found[1], bool(self.experts))
+        steps = Expectation(self.names).of(reading)
+        if self.shown and self.shown[0].name == self.names.suite.prefix and not isinstance(steps[0], Begun):
+            self.at = 1  # the protocol itself, where Scapy's layer turned out to be another
+        found = self.first_of(steps)
+        if found:
+            return found
         if self.at < len(self.shown):
             more = self.shown[self.at]
             what = f"{more.name} at {more.start} is shown, and Scapy has nothing there"
             return Difference("more", reading.layer.__name__, what, bool(self.experts))
+        return None
+
+    def first_of(self, steps: Iterable[Step]) -> Difference | None:
+        """Give the first of *steps* that is not the same."""
+        for step in steps:
+            if isinstance(step, Rest):
+                shown = self.next()
+                found = self.first_of(step.steps) if shown is not None and shown.start < step.stop else None
+                if found:
+                    return found
+                continue
+            wrong = self.step(step)
+            if wrong:
+                return Difference(wrong[0], step.path, wrong[1], bool(self.experts))
         return None
 
     def step(self, step: Step) -> tuple[str, str] | None:
@@ -92,7 +108,7 @@ class Comparison:
             return self.begun(step)
         if isinstance(step, Expected):
             return self.expected(step)
-        return self.boundary(step)
+        return self.boundary(step) if isinstance(step, Boundary) else None
 
     def next(self) -> Shown | None:
         """Give what the plugin shows next."""
@@ -114,14 +130,15 @@ class Comparison:
         """Compare a value."""
         shown = self.next()
         until = len(step.leaf.until) if step.leaf is not None else 0  # a mark with nothing in front of it is not shown
-        empty = step.octets is None or step.octets[1] in {0, until}
+        empty = step.optional or step.octets is None or step.octets[1] in {0, until}
         if shown is None or not is_one_of(shown.name, step.names):
             if empty:
                 return None
             return "missing", f"{'/'.join(sorted(step.names))} = {step.value!r:.60} is missing; {said(shown)}"
         self.at += 1
         octets = self.octets[max(shown.start, 0) : max(shown.start, 0) + shown.length]
-        wrong = differs(step.value, shown.show, octets, step.leaf) or flag_differs(step, shown)
+        value = wire_bits(self.octets, step) if step.leaf is not None and step.leaf.raw and step.leaf.bits else None
+        wrong = differs(step.value, shown.show, octets, step.leaf, value) or flag_differs(step, shown)
         if wrong:
             return "value", f"{shown.name}: {wrong}"
         return None if empty else self.placed(step, shown)
@@ -146,6 +163,15 @@ class Comparison:
         ):
             self.at += 1
         return None
+
+
+def wire_bits(octets: bytes, step: Expected) -> int:
+    """Give the number that the bits of a value are on the wire."""
+    begin, end, swapped = step.bits
+    if swapped:
+        first, number = swapped
+        octets = octets[:first] + octets[first : first + number][::-1] + octets[first + number :]
+    return int.from_bytes(octets, "big") >> (8 * len(octets) - end) & ((1 << (end - begin)) - 1)
 
 
 def is_one_of(name: str, names: frozenset[str]) -> bool:

@@ -7,12 +7,15 @@ which octets, and in which layer.  So both sides are made flat: Scapy's here, th
 Three things are passed over, since nobody promised more: a layer that Wireshark dissects itself
 (:class:`~dissector.ir.packets.External`), one that was refused (``Opaque``), and octets that Scapy gave up.  Of these
 a plugin has to say that something is amiss; what it shows of them before must be what Scapy had read before.
+
+``rejected`` is a packet of which Scapy had read all fields when a check of the layer's own (an exception in
+``post_dissect``) threw it away.  Such checks are not translated: the fields have to be the same, and no more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from scapy.packet import NoPayload, Packet, Padding, Raw
@@ -36,6 +39,10 @@ class Expected:
     value: Any
     leaf: Leaf | None
     layer: str
+    bits: tuple[int, int, tuple[int, int] | None] = (0, 0, None)
+    """First bit, the one behind the last, and the octets that are turned round first: see ``record.Value``."""
+    optional: bool = False
+    """The plugin may leave it out: of no octets, or of a group of bits whose octets are not all there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +60,23 @@ class Begun:
 class Boundary:
     """Octets of which the plugin need not know what Scapy knows; ``why`` says which kind."""
 
-    why: Literal["raw", "external", "opaque", "broken", "template"]
+    why: Literal["raw", "external", "opaque", "replaced", "broken", "rejected"]
     path: str
     start: int
     stop: int
     what: str = ""
 
 
-Step = Expected | Begun | Boundary
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What follows a layer in a list up to octet ``stop``, unless the plugin had to take that layer for the last."""
+
+    path: str
+    stop: int
+    steps: tuple[Step, ...]
+
+
+Step = Expected | Begun | Boundary | Rest
 
 
 class Names:
@@ -145,9 +161,14 @@ class Expectation:
             return
         if reading.tried and class_name(reading.tried[0].layer) in self.names.externals:
             self.steps.append(Boundary("external", path, reading.start, reading.stop))
+        elif reading.tried and self.names.layer(reading.tried[0].layer) is None:
+            self.steps.append(Boundary("opaque", path, reading.start, reading.stop))
         elif reading.tried:
             self.packet(reading.tried[0], path, depth)
-            self.steps.append(Boundary("broken", path, reading.start, reading.stop, reading.tried[0].broken))
+            tried = reading.tried[0]
+            why: Literal["broken", "rejected"] = "rejected" if tried.header >= 0 else "broken"
+            start = tried.header if tried.header >= 0 else reading.start
+            self.steps.append(Boundary(why, path, start, reading.stop, tried.broken))
         elif issubclass(cls, Raw):
             if reading.stop > reading.start:
                 self.steps.append(Boundary("raw", path, reading.start, reading.stop))
@@ -159,28 +180,55 @@ class Expectation:
     def values(self, reading: Reading, layer: Layer, path: str, depth: int) -> None:
         """Add the fields of a layer."""
         items = list(layer.items)
+        known = len(self.steps)
         for value in reading.values:
             item = taken(items, value.name)
             here = f"{path}.{value.name}"
             if item is None:
                 self.steps.append(Expected(frozenset(), here, octets_of(value), value.value, None, path))
             elif value.packets is not None:
-                for packet in value.packets:
-                    self.packet(packet, here, depth + 1)
+                self.packets(value, here, depth + 1)
             elif value.elements is not None:
                 for number, element in enumerate(value.elements):
                     self.leaf(layer, item, element, f"{here}[{number}]", path)
             else:
                 self.leaf(layer, item, value, here, path)
 
+        if reading.broken and reading.header < 0:
+            self.last_group(known)
+
+    def last_group(self, known: int) -> None:
+        """Make the last bits of a packet that is cut short optional: Scapy reads them one by one, a plugin by group."""
+        for number in range(len(self.steps) - 1, known - 1, -1):
+            step = self.steps[number]
+            if not isinstance(step, Expected) or step.leaf is None or step.leaf.bits is None:
+                return
+            self.steps[number] = replace(step, optional=True)
+
+    def packets(self, value: Value, here: str, depth: int) -> None:
+        """Add the packets of a field.
+
+        Where a layer ends that was refused, or is Wireshark's, only Scapy may know: to a plugin it may be the last.
+        """
+        for number, packet in enumerate(value.packets or ()):
+            known = len(self.steps)
+            self.packet(packet, here, depth)
+            if any(isinstance(step, Boundary) and step.why in {"opaque", "external"} for step in self.steps[known:]):
+                rest = Expectation(self.names)
+                rest.packets(replace(value, packets=(value.packets or [])[number + 1 :]), here, depth)
+                self.steps.append(Rest(here, value.end // 8, tuple(rest.steps)))
+                return
+
     def leaf(self, layer: Layer, item: Item, value: Value, here: str, path: str) -> None:
         """Add a value."""
         leaves = leaves_of(item)
-        if any(leaf.template for leaf in leaves) or item.name in dict(layer.replaced):
-            self.steps.append(Boundary("template", here, value.begin // 8, value.end // 8))
+        if item.name in dict(layer.replaced):
+            self.steps.append(Boundary("replaced", here, value.begin // 8, value.end // 8))
             return
         names = self.names.of_item(item)
-        self.steps.append(Expected(names, here, octets_of(value), value.value, leaves[0] if leaves else None, path))
+        leaf = leaves[0] if leaves else None
+        bits = value.begin, value.end, value.swapped
+        self.steps.append(Expected(names, here, octets_of(value), value.value, leaf, path, bits))
 
     def broken(self, reading: Reading, path: str, depth: int) -> None:
         """Add what Scapy had read of a packet that it gave up."""
@@ -188,7 +236,8 @@ class Expectation:
             if self.names.layer(each.layer) is not None:
                 self.packet(each, path, depth + 1)
         at = reading.values[-1].whole // 8 if reading.values else reading.start
-        self.steps.append(Boundary("broken", path, at, reading.stop, reading.broken))
+        why: Literal["broken", "rejected"] = "rejected" if reading.header >= 0 else "broken"
+        self.steps.append(Boundary(why, path, at, reading.stop, reading.broken))
 
 
 def taken(items: list[Item], name: str) -> Item | None:

@@ -125,7 +125,7 @@ def bit_of(rest: Any, end: int) -> int:
     """Give the place, in bits, at which *rest* (octets, or octets and bits of the first that are read) begins."""
     octets: bytes
     bits: int
-    octets, bits = rest if isinstance(rest, tuple) else (rest, 0)
+    octets, bits = rest[:2] if isinstance(rest, tuple) else (rest, 0)
     return (end - len(octets)) * 8 + bits
 
 
@@ -133,7 +133,7 @@ def placed(rest: Any, end: int) -> Any:
     """Give *rest*, the last octets before *end*, with their place."""
     if isinstance(rest, tuple):
         return placed(rest[0], end), *rest[1:]
-    if isinstance(rest, Octets) or end < 0 or not isinstance(rest, bytes):
+    if isinstance(rest, Octets) or end < 0 or not isinstance(rest, bytes | bytearray):
         return rest
     return Octets(rest, end - len(rest))
 
@@ -298,7 +298,7 @@ class Tree:
         if attempt is None:
             return self.unread(packet)
         attempt.taken = True
-        values = [self.value(v) for v in attempt.values]
+        values = [self.value(v) for v in settled(attempt)]
         result = Reading(type(packet), attempt.start, attempt.header, attempt.end, values)
         self.behind(result, packet)
         return result
@@ -340,7 +340,7 @@ class Tree:
     def broken(self, attempt: Attempt, why: str) -> Reading:
         """Give what was read before Scapy gave up."""
         attempt.taken = True
-        values = [self.value(v) for v in attempt.values]
+        values = [self.value(v) for v in settled(attempt) if v.value is not None]
         result = Reading(type(attempt.packet), attempt.start, attempt.header, attempt.end, values, broken=why)
         at = values[-1].whole // 8 if values else attempt.start
         for other in self.recorder.attempts:
@@ -366,6 +366,14 @@ class Tree:
         for element in value.elements or ():
             self.value(element)
         return value
+
+
+def settled(attempt: Attempt) -> list[Value]:
+    """Give the values of an attempt; a field that waits for others of its group is set by the last of them."""
+    for value in attempt.values:
+        if value.value is None:
+            value.value = attempt.packet.fields.get(value.name)
+    return attempt.values
 
 
 def bare_holds(fld: Any) -> bool:

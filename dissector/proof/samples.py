@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scapy.packet import fuzz
+from scapy.packet import Raw, fuzz
 from scapy.volatile import RandBin, RandNum, RandString
 
 from dissector.proof.build import Builder
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WANTED = 50
 CUT = 6
-LONGEST = 1400
+LONGEST = 4000
 PATIENCE = 1.0
 TRIES = 6
 
@@ -112,8 +112,9 @@ class Gatherer:
                     into[octets] = reading
 
     def is_wanted(self, reading: Reading) -> bool:
-        """Tell whether Scapy read all of it, and the class is in it."""
-        return not reading.broken and any(r.layer is self.cls for r in readings(reading))
+        """Tell whether Scapy read all of it, and the class is in it, be it as the one that chose another."""
+        found = [r.layer for r in readings(reading)]
+        return not reading.broken and (self.cls in found or (self.entry is self.cls and found != [Raw]))
 
 
 def tamed(packet: Packet) -> Packet:

@@ -25,8 +25,13 @@ HEX = re.compile(r"(?:[0-9a-f]{2}:?)*", re.IGNORECASE)
 SLACK = 1e-6
 
 
-def differs(value: Any, show: str, octets: bytes, leaf: Leaf | None) -> str:
-    """Say how the plugin's *show* of *octets* differs from Scapy's *value*; "" when it does not."""
+def differs(value: Any, show: str, octets: bytes, leaf: Leaf | None, bits: int | None = None) -> str:
+    """Say how the plugin's *show* of *octets* differs from Scapy's *value*; "" when it does not.
+
+    *bits* is the number on the wire, of a bit field of which Scapy makes something else.
+    """
+    if bits is not None:
+        return number_differs(bits, show, octets, None)
     if leaf is not None and leaf.raw:
         return raw_differs(show, octets, leaf)
     if isinstance(value, bytes | bytearray):
@@ -48,8 +53,6 @@ def raw_differs(show: str, octets: bytes, leaf: Leaf) -> str:
     """Compare what is on the wire where Scapy makes something else of it: the octets, or the number in them."""
     if leaf.kind == "bytes":
         return "" if show.replace(":", "").lower() == octets.hex() else f"{short(octets)} is shown as {show}"
-    if leaf.bits is not None:
-        return ""  # its octets hold other fields as well
     if leaf.kind == "string":
         return text_differs(octets.removesuffix(leaf.until), show, octets, leaf)
     wanted = int.from_bytes(octets, "little" if leaf.little else "big", signed=leaf.kind == "int")
@@ -106,15 +109,20 @@ def moment(show: str) -> float:
 
 
 def text_differs(value: bytes, show: str, octets: bytes, leaf: Leaf | None) -> str:
-    """Compare octets or text: what the item covers, and what it says."""
+    """Compare octets or text: what the item covers, and what it says.
+
+    Octets that Scapy turns round are shown as they lie.
+    """
+    if leaf is not None and leaf.template == "reversed" and octets == value[::-1]:
+        value = octets
     until = leaf.until if leaf is not None else b""
-    if octets not in {value, value + until, value[::-1]}:
+    if octets not in {value, value + until}:
         return f"{short(value)} is shown over {short(octets)}"
     if leaf is not None and leaf.kind == "string":
         text = value.partition(b"\0")[0]
         if PRINTABLE.fullmatch(text) and text == value and not leaf.utf16 and show != text.decode():
             return f"{short(value)} is shown as {show!r}"
-    elif HEX.fullmatch(show) and show.replace(":", "") != value.hex() and show:
+    elif HEX.fullmatch(show) and show.replace(":", "") != value.hex() and show and show.encode() != value:
         return f"{short(value)} is shown as {show}"
     return ""
 

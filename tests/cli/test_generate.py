@@ -111,8 +111,7 @@ class TestRefusals:
         [
             (["nowhere:X"], "nowhere:X: no module 'nowhere'"),
             (["scapy.layers.inet:UDPP"], "scapy.layers.inet:UDPP: module 'scapy.layers.inet' has no 'UDPP'"),
-            (["scapy.layers.inet:UDP"], "a single Scapy layer cannot be generated yet, only protocols"),
-            (["scapy.layers.inet"], "a module is no protocol"),
+            (["dissector.errors:Refused"], "a class is no protocol"),
             (["--backend", "cobol"], "backend 'cobol': not known"),
             (["--backend", "dissector.errors:Refused"], "'Refused' is not a Backend"),
             (["-o", "-", "--check"], "--check needs a file to compare with"),

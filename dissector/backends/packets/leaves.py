@@ -39,8 +39,9 @@ class Leaves:
 
     def _leaf(self, leaf: Leaf, into: str | None) -> list[str]:
         if leaf.template == "extended":
-            bit = dict(leaf.arguments).get("bit", 0)
-            return self._call(leaf, into, f"extended({{}}, stop, {bit})")
+            told = dict(leaf.arguments)
+            most = f", {told['most']}" if "most" in told else ""
+            return self._call(leaf, into, f"extended({{}}, stop, {told.get('bit', 0)}{most})")
         if leaf.template == "reversed" and leaf.kind not in FIXED:
             return self._call(leaf, into, f"turned({{}}, {self._size(leaf)}, stop)")
         if leaf.template and leaf.template != "reversed":

@@ -186,7 +186,8 @@ class PacketPrinter(Printer):
             if e.of.path == ("octets",):
                 return "stop - pos", ADD
             if e.of.path == ("lst",):
-                return "list.n", ATOM
+                # Scapy asks before it puts the element that it has just read into its list.
+                return "(list.n > 0 and list.n - 1 or 0)", ATOM
             if e.of.path[-1] == "original":
                 of = self.value(Ref(e.of.path[:-1])) if len(e.of.path) > 2 else "F"
                 of = of if of == "F" else f"need({of})"

@@ -8,6 +8,7 @@ at, so a name that is asked for from outside is kept wherever it occurs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -62,6 +63,10 @@ def of_item(item: Item) -> Iterator[Expr]:
     yield from (e for e in found if e is not None)
 
 
+ASKED = re.compile(r"""\bF((?:\.[A-Za-z_]\w*|\[["'][^"']+["']\])+)""")
+NAME = re.compile(r"""\.(\w+)|\[["']([^"']+)["']\]""")
+
+
 @dataclass
 class Values:
     """What has to be kept, by layer, and what is asked for from other layers."""
@@ -75,9 +80,21 @@ class Values:
             mine = self.own.setdefault(layer.name, set())
             for e in expressions(layer):
                 self._note(e, mine)
+            for _, lua in layer.replaced:
+                self._note_lua(lua, mine)
             for rule in layer.answers:
                 for e in (*(theirs for _, theirs in rule.pairs), *((rule.asks,) if rule.asks is not None else ())):
                     self._note(e, self.anywhere)
+
+        for _, lua in self.suite.templates:
+            self._note_lua(lua, self.anywhere)
+
+    def _note_lua(self, lua: str, mine: set[str]) -> None:
+        """What the Lua of an override or a template asks for: ``F.name``, ``F["name"]``, ``F.underlayer.name``."""
+        for found in ASKED.finditer(lua):
+            first, *rest = (a or b for a, b in NAME.findall(found[1]))
+            mine.add(first)
+            self.anywhere.update(rest)
 
     def _note(self, e: Expr, mine: set[str]) -> None:
         for node in walk(e):

@@ -72,11 +72,13 @@ def answers_of(layer: type, requests: Iterable[type]) -> Found:
     if method is None:
         return Found()
     requests = tuple(dict.fromkeys((*requests, layer)))
+    refused: tuple[Refused, ...] = ()
     for candidates in _candidates(layer, method, requests):
-        rules, refused = _try(layer, method, candidates)
+        rules, why = _try(layer, method, candidates)
         if rules:
             kept, lax = _with_hashes(layer, rules, {class_name(r): r for r in candidates})
-            return Found(kept, (*refused, *lax))
+            return Found(kept, (*why, *lax))
+        refused = refused or why
     return Found((never(class_name(layer)),), refused)
 
 

@@ -173,6 +173,8 @@ def only_options(layer: Any, fn: Any) -> bool:
         return False
     if isinstance(node, ast.Lambda):
         return False
+    if any(isinstance(n, ast.Assert | ast.Raise) for n in ast.walk(node)):
+        return False  # what it does not like it does not read
     return all(_harmless(s, layer, 0) for s in node.body)
 
 

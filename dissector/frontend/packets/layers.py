@@ -12,15 +12,17 @@ from typing import Any
 from scapy.packet import Packet
 
 from ...errors import Refused
+from ...ir.expr import Const, Expr
 from ...ir.packets import Either, Item, Layer, List, Payload, Sub
 from ..layers import class_source, field_source
 from ..scope import inner
 from ..values import class_name
 from . import bits, contrib, lists, numbers, strings, wrappers  # noqa: F401  they register their rows
-from .hooks import check_hooks, dispatched, payload_of, without_raw
+from .hooks import NOTHING, PADDING, RAW, check_hooks, dispatched, payload_of, results_of, without_raw
 from .names import snake
 from .registry import item_of
 from .subject import Context, Subject
+from .tables import mapped
 
 ENTRY_POINT = "dissector.frontend"
 
@@ -62,13 +64,22 @@ def translated_packet(cls: Any, abbrev: str | None = None) -> Translated:
         label=str(getattr(layer, "_name", None) or layer.__name__),
         items=items,
         payload=payload,
-        dispatch=without_raw(dispatch),
+        dispatch=without_raw(only_layers(context, dispatch)),
         settings=tuple((name, repr(value)) for name, value in sorted(context.settings.items())),
         doc=inspect.cleandoc(layer.__doc__ or "") if layer.__doc__ != Packet.__doc__ else "",
         source=source,
         origin=layer,
     )
     return Translated(out, dict(context.classes))
+
+
+def only_layers(context: Context, dispatch: Expr | None) -> Expr | None:
+    """A dispatch without results that are no layer (the name of one, for instance): Scapy makes octets of those."""
+    if dispatch is None:
+        return None
+    known = {*context.classes, RAW, PADDING, NOTHING}
+    wrong = {r: Const(None) for r in results_of(dispatch) if isinstance(r, str) and r not in known}
+    return mapped(dispatch, wrong) if wrong else dispatch
 
 
 def _items(context: Context) -> tuple[Item, ...]:

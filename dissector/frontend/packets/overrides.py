@@ -37,8 +37,9 @@ from typing import Any, get_args
 
 from scapy.fields import ConditionalField, Emph, MayEnd, PadField
 
-from ...errors import DissectorError
-from ...ir.packets import Item, Kind, Layer, Leaf
+from ...errors import DissectorError, Refused
+from ...ir.expr import Const
+from ...ir.packets import Item, Kind, Layer, Leaf, Opaque, Suite
 from ..values import class_name
 from . import registry
 from .layers import translated_packet
@@ -101,7 +102,8 @@ def _layers(path: Path, name: str, table: Any) -> Iterator[LayerOverride]:
         raise DissectorError(f"{path}: {name}", "is no table", "write [Layer.field] and under it lua = '''…'''")
     plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
     inside = {k: v for k, v in table.items() if isinstance(v, dict)}
-    if inside and not plain and not any("lua" in v for v in inside.values()):
+    deeper = any(isinstance(x, dict) for v in inside.values() for x in v.values())
+    if inside and not plain and (deeper or all("framing" in v for v in inside.values())):
         for key, value in inside.items():
             yield from _layers(path, f"{name}.{key}", value)
         return
@@ -174,23 +176,30 @@ def _typed(subject: Subject) -> Item:
     except DissectorError:
         return subject.leaf(kind="bytes")
     if isinstance(item, Leaf) and item.bits is not None:
-        raise subject.refuse("is a bit field, which cannot be replaced alone", "replace the layer around it")
+        octets, rest = divmod(getattr(item.bits, "value", 1), 8)
+        if rest:
+            raise subject.refuse("is a bit field, which cannot be replaced alone", "replace the layer around it")
+        return replace(item, bits=None, size=Const(octets), place=None)
     return replace(item, template="") if isinstance(item, Leaf) else subject.leaf(kind="bytes")
 
 
-def with_overrides(layers: tuple[Layer, ...], overrides: Iterable[LayerOverride]) -> tuple[Layer, ...]:
-    """*layers* with the Lua of their fields; an override for no layer, or beside no field, is an error."""
-    out = {layer.name: layer for layer in layers}
+def with_overrides(suite: Suite, overrides: Iterable[LayerOverride]) -> Suite:
+    """*suite* with the Lua of its fields; an override for no layer, or beside no field, is an error."""
+    out = {layer.name: layer for layer in suite.layers}
     for each in overrides:
-        meant = [x for x in out.values() if each.name in (x.name, x.name.rpartition(".")[2])]
+        meant = [x for x in (*out.values(), *suite.opaques) if each.name in (x.name, x.name.rpartition(".")[2])]
         if not meant:
-            names = [x.name.rpartition(".")[2] for x in layers]
+            names = [x.name.rpartition(".")[2] for x in suite.layers]
             raise DissectorError(each.where, f"there is no layer {each.name!r} in this plugin", _near(each.name, names))
         if len(meant) > 1:
-            names = ", ".join(x.name for x in meant)
-            raise DissectorError(each.where, f"several layers are called {each.name!r}", f"say which: {names}")
-        out[meant[0].name] = _with_fields(meant[0], each)
-    return tuple(out.values())
+            raise DissectorError(
+                each.where, f"several layers are called {each.name!r}", f"say which: {', '.join(x.name for x in meant)}"
+            )
+        (layer,) = meant
+        if isinstance(layer, Opaque):
+            raise Refused(layer.where, f"{layer.what} (in spite of {each.where})", layer.hint)
+        out[layer.name] = _with_fields(layer, each)
+    return replace(suite, layers=tuple(out.values()))
 
 
 def _with_fields(layer: Layer, override: LayerOverride) -> Layer:

@@ -19,7 +19,7 @@ from typing import Any
 from scapy import fields as sf
 
 from ...errors import Refused
-from ...ir.expr import Const, Expr, Size, evaluate
+from ...ir.expr import Bin, Cmp, Const, Expr, If, Size, evaluate
 from ...ir.packets import Item
 from ...ir.simplify import simplify
 from ..callables import Translation
@@ -109,6 +109,9 @@ def octets_of(subject: Subject) -> Item | None:
     if not _agrees(subject, fn, size):
         return None
     subject.context.settings.update(session.settings)
+    if isinstance(fld, sf._IPPrefixFieldBase):  # noqa: SLF001
+        # An address of more octets than there are in one is an error in Scapy, and so is arithmetic with nothing.
+        size = If(Cmp("<=", size, Const(fld.maxbytes)), size, Bin("+", Const(None), Const(0)))
     whole = isinstance(size, Size)
     return subject.leaf(kind="bytes", size=None if whole else size, raw=True)
 

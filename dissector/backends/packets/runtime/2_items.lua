@@ -134,7 +134,7 @@ local function turned(t, field, pos, n, stop)
 end
 
 -- A number in seven bits of each octet, the lowest first; the other bit (0 or 7) says that there is one more.
-local function extended(t, field, pos, stop, bit)
+local function extended(t, field, pos, stop, bit, most)
   local v, at, parts = 0, pos, { 0, 0, 0 }
   repeat
     if at >= stop then cut(pos, at - pos + 1, stop) end
@@ -143,6 +143,7 @@ local function extended(t, field, pos, stop, bit)
     local seven = bit == 0 and floor(octet / 2) or octet % 128
     if i < 10 then parts[floor(i / 4) + 1] = parts[floor(i / 4) + 1] + seven * 128 ^ (i % 4) end
     v, at = v + seven * 128 ^ i, at + 1
+    if more == 1 and at - pos == most then fail(pos, format("a number of more than %d octets", most)) end
   until more == 0 or i > 127
   local low, middle, high = parts[1], parts[2], parts[3]
   local exact = UInt64.new(low + middle % 16 * 268435456, (floor(middle / 16) + high * 16777216) % 4294967296)

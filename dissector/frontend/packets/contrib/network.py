@@ -38,7 +38,7 @@ def lowest_first(subject: Subject) -> Leaf:
 @row_for("scapy.contrib.mqtt.VariableFieldLenField")
 def variable(subject: Subject) -> Item:
     """Seven bits an octet; Scapy gives up at the fifth."""
-    return subject.leaf(kind="uint", size=None, template="extended", arguments=(("bit", 7),))
+    return subject.leaf(kind="uint", size=None, template="extended", arguments=(("bit", 7), ("most", 4)))
 
 
 register("scapy.contrib.http2.HPackMagicBitField", bits)
