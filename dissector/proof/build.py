@@ -133,9 +133,12 @@ class Builder:
 
 def known_classes(fld: Any) -> list[type[Packet]]:
     """Give the classes that a field of packets may hold."""
-    found = []
+    found: list[type[Packet]] = []
     for source in (getattr(fld, "cls", None), getattr(fld, "next_cls_cb", None)):
-        found += [source] if is_layer(source) else classes_in(source)
+        if isinstance(source, type) and is_layer(source):
+            found.append(source)
+        else:
+            found += classes_in(source)
     extra = [c for layer in found for c in classes_in(getattr(layer, "dispatch_hook", None))]
     return list(dict.fromkeys([*found, *extra, *(d for c in found for d in c.__subclasses__())]))
 

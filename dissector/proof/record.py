@@ -135,7 +135,7 @@ def placed(rest: Any, end: int) -> Any:
         return placed(rest[0], end), *rest[1:]
     if isinstance(rest, Octets) or end < 0 or not isinstance(rest, bytes | bytearray):
         return rest
-    return Octets(rest, end - len(rest))
+    return Octets(bytes(rest), end - len(rest))
 
 
 def do_dissect(self: Packet, s: bytes) -> bytes:

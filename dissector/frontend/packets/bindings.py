@@ -79,7 +79,7 @@ def _entries(table: str, value: int, here: dict[Side, Any]) -> Iterator[Entry]:
         yield Entry(class_name(to), table, value, side="to")
         yield Entry(class_name(back), table, value, side="from")
     else:
-        yield Entry(class_name(to or back), table, value)
+        yield Entry(class_name(next(iter(here.values()))), table, value)
 
 
 def _bindings() -> Iterator[Bound]:

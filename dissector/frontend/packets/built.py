@@ -338,7 +338,7 @@ class _Build(PacketBody):
             return self.packed(args, node)
         if function in (compat.chb, compat.bytes_encode, bytes) and len(args) == 1:
             return args[0] if isinstance(args[0], Octs) else Octs((Put(1, self.expr(args[0], node)),))
-        method = {utils.checksum: "internet", zlib.crc32: "crc32"}.get(function)  # type: ignore[call-overload]
+        method = {utils.checksum: "internet", zlib.crc32: "crc32"}.get(function)
         if method is not None and len(args) == 1 and isinstance(args[0], Octs):
             return Check(method, args[0].pieces)
         if function is inet6.in6_chksum:
@@ -383,12 +383,12 @@ class _Build(PacketBody):
         else:
             cls = self.e(node, env)
             mro = cls.value.__mro__ if isinstance(cls, Static) and isinstance(cls.value, type) else (Packet,)
-        for cls in mro:
-            if cls in (Packet, NoPayload, object):
+        for base in mro:
+            if base in (Packet, NoPayload, object):
                 return None
-            found = cls.__dict__.get("post_build")
+            found = base.__dict__.get("post_build")
             if isinstance(found, types.FunctionType):
-                return Method(found, cls, bound=False)
+                return Method(found, base, bound=False)
         return None
 
     # ------------------------------------------------------------------------------------------------ results

@@ -78,7 +78,7 @@ def only_layers(context: Context, dispatch: Expr | None) -> Expr | None:
     if dispatch is None:
         return None
     known = {*context.classes, RAW, PADDING, NOTHING}
-    wrong = {r: Const(None) for r in results_of(dispatch) if isinstance(r, str) and r not in known}
+    wrong: dict[Any, Expr] = {r: Const(None) for r in results_of(dispatch) if isinstance(r, str) and r not in known}
     return mapped(dispatch, wrong) if wrong else dispatch
 
 

@@ -80,15 +80,16 @@ def joined(a: Octs, b: Octs) -> Octs:
 
 def _whole(a: Put, b: Put) -> Put | None:
     """``chb(x >> 8) + chb(x & 255)`` as one number in two octets."""
-    low = b.value.a if _is(b.value, "&", 255) else None  # type: ignore[attr-defined]  # a Bin, then
-    high = a.value.a if _is(a.value, "&", 255) else a.value  # type: ignore[attr-defined]
-    if a.size == b.size == 1 and low is not None and _is(high, ">>", 8) and high.a == low:  # type: ignore[attr-defined]
+    low = _left(b.value, "&", 255)
+    high = _left(a.value, "&", 255) or a.value
+    if a.size == b.size == 1 and low is not None and _left(high, ">>", 8) == low:
         return Put(2, low, little=False)
     return None
 
 
-def _is(e: Expr, op: str, value: int) -> bool:
-    return isinstance(e, Bin) and e.op == op and e.b == Const(value)
+def _left(e: Expr, op: str, value: int) -> Expr | None:
+    """What *op* with *value* is done to, if that is what *e* is."""
+    return e.a if isinstance(e, Bin) and e.op == op and e.b == Const(value) else None
 
 
 def size(octets: Octs) -> Expr:

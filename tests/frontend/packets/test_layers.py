@@ -65,7 +65,7 @@ def test_every_row_is_in_a_golden_layer() -> None:
                 visit(inner)
 
     for cls in LAYERS:
-        for fld in cls.fields_desc:
+        for fld in getattr(cls, "fields_desc", ()):
             visit(fld)
     here = {n for n in _ROWS if n.startswith("scapy.fields.")}
     unlike = {"scapy.fields.Emph", "scapy.fields.ActionField", "scapy.fields.MultiFlagsField"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import scapy
+from scapy.packet import Packet
 
 from dissector.frontend.packets import tally
 from dissector.frontend.packets.answers import answers_of
@@ -32,7 +33,7 @@ def differences() -> tuple[int, list[str]]:
     """How often rules and answers() were compared, and where they differed."""
     tally.count()
     rng, compared, wrong = random.Random(1), 0, []
-    layers = [c for c in dict.fromkeys(tally._below(tally.Packet)) if c.__module__.startswith("scapy.contrib.")]
+    layers = [c for c in dict.fromkeys(tally._below(Packet)) if c.__module__.startswith("scapy.contrib.")]
     for cls in layers:
         if "answers" not in vars(cls):
             continue

@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dissector.frontend.packets import register, register_template
+
+if TYPE_CHECKING:
+    from dissector.frontend.packets.subject import Subject
+    from dissector.ir.packets import Leaf
 
 TEXT = """\
 if pos >= stop then cut(pos, 1, stop) end
@@ -18,12 +24,12 @@ return took(pos + n + size), S:sub(pos + n + 1, pos + n + size), item
 """
 
 
-def row(subject):
+def row(subject: Subject) -> Leaf:
     """MySQL's text behind its length, which takes one, three or four octets."""
     return subject.leaf(kind="string", template="mysql_text")
 
 
-def register_rows():
+def register_rows() -> None:
     """The entry point."""
     register_template("mysql_text", TEXT)
     register("scapy.contrib.mysql.MySQLLenEncStrField", row)
