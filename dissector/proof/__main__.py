@@ -30,10 +30,13 @@ def main() -> int:
     if options.one:
         from dissector.proof.module import prove  # noqa: PLC0415 - needs Scapy, and the parent of many does not
 
-        print(one(options.one, lambda: prove(options.one, wanted=options.samples, keep=options.keep)))
+        print(
+            one(options.one, lambda: prove(options.one, wanted=options.samples, seed=options.seed, keep=options.keep))
+        )
         return 0
     names = [n if n.startswith(f"{PACKAGE}.") else f"{PACKAGE}.{n}" for n in options.modules] or modules()
-    passed = ["--samples", str(options.samples), *(["--keep", str(options.keep)] if options.keep else [])]
+    passed = ["--samples", str(options.samples), "--seed", str(options.seed)]
+    passed += ["--keep", str(options.keep)] if options.keep else []
     began = time.monotonic()
     found = sweep(names, options.jobs, passed, tell)
     print(summary(found))
@@ -82,6 +85,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--one", metavar="MODULE", help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="how many processes at a time")
     parser.add_argument("--samples", type=int, default=50, metavar="N", help="packets for each class")
+    parser.add_argument("--seed", type=int, default=1, help="which packets (default: 1)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep plugins and captures here")
     parser.add_argument("--differences", type=Path, metavar="FILE", help="write all differences, by frequency")
     parser.add_argument("--update", action="store_true", help=f"write {GOLDEN} and {PAGE}")

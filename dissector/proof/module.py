@@ -126,6 +126,7 @@ class Prover:
         found = samples(cls, around, seed=seed, wanted=wanted + SPARE)
         verdict, port = self.verdicts[cls], ports[found.entry]
         verdict.samples, verdict.built = len(found.whole), found.built
+        verdict.reason = "".join(text for text, _ in found.failures.most_common(1)) if found.failures else ""
         for is_cut, group in ((False, found.whole), (True, found.cut)):
             for octets, reading in group.items():
                 inside = frozenset(r.layer for r in readings(reading))
@@ -222,6 +223,8 @@ class Prover:
         elif verdict.samples - verdict.set_aside >= wanted:
             verdict.status = "proven"
         else:
-            verdict.reason = f"Scapy reads only {verdict.samples} of the packets that were tried"
+            enough = verdict.samples - verdict.set_aside
+            why = f", mostly for {verdict.reason}" if verdict.reason else ""
+            verdict.reason = f"Scapy builds and reads only {enough} packets{why}"
             return
         verdict.reason = verdict.examples[0] if verdict.examples else ""

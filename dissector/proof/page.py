@@ -29,6 +29,13 @@ what it shows before has to be what Scapy had read before.
 * *Not proven*: a dissector is generated, but fewer than 50 packets can be made that Scapy reads without an exception,
   or there is a difference of which the plugin itself says, with an expert item, that something is amiss.
 * *Refused*: no dissector, or only one without this layer's fields. `dissector check scapy.contrib.MODULE` says why.
+
+What a comparison passes over, since a plugin does not promise it: the inside of a layer that Wireshark dissects itself
+or that was refused, and what follows it in a list where only Scapy knows its end; checks of a layer's own
+(`post_dissect` raising an exception), after which Scapy shows octets and the plugin the fields that Scapy had read.
+Where Scapy makes something else of a value than a number, octets or an address, the value on the wire is compared.
+
+The sweep draws the same packets each time; `./dev sweep --seed 2 --samples 200` draws others, and more.
 """
 
 

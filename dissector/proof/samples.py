@@ -12,6 +12,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class Samples:
     cut: dict[bytes, Reading] = field(default_factory=dict)
     built: int = 0
     """How many of them Scapy built itself."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """What Scapy said of what it could not build or read."""
 
 
 def samples(
@@ -103,13 +106,21 @@ class Gatherer:
         for _ in range(TRIES * goal):
             if len(into) >= goal or time.monotonic() > self.until:
                 return
-            with contextlib.suppress(Exception, TooLongError), patience():
-                octets = make()
-                if not octets or len(octets) > LONGEST or octets in self.result.whole or octets in self.result.cut:
-                    continue
-                reading = read(self.entry, octets)
+            try:
+                with patience():
+                    octets = make()
+                    if not octets or len(octets) > LONGEST or octets in self.result.whole or octets in self.result.cut:
+                        continue
+                    reading = read(self.entry, octets)
+            except TooLongError:
+                self.result.failures[f"takes longer than {PATIENCE:g} s"] += 1
+            except Exception as error:  # noqa: BLE001 - a layer fails as it likes
+                self.result.failures[f"{type(error).__name__}: {error}"] += 1
+            else:
                 if cut or self.is_wanted(reading):
                     into[octets] = reading
+                else:
+                    self.result.failures[reading.broken or "something else is read"] += 1
 
     def is_wanted(self, reading: Reading) -> bool:
         """Tell whether Scapy read all of it, and the class is in it, be it as the one that chose another."""

@@ -104,3 +104,49 @@ class TestCheck:
 
         assert 1 == ran.code
         assert "refused: " in ran.out
+
+    @pytest.mark.parametrize(
+        ("code", "target", "said"),
+        [
+            ("class Empty(Packet):\n    name = 'e'", "made:Empty", "Empty has no fields"),
+            (
+                (
+                    "class A(Packet):\n    fields_desc = [ByteField('k', 0)]\n"
+                    "class B(A): pass\nclass C(A): pass\n"
+                    "bind_layers(A, B, k=1)\nbind_layers(A, C, k=1)"
+                ),
+                "made:A",
+                "A with k == 1 is bound to B and to C, which is never used",
+            ),
+            (
+                "class A(Packet):\n    fields_desc = []\nA.fields_desc = [PacketListField('l', [], A)]",
+                "made:A",
+                "A holds itself before any octet is read: A -> A",
+            ),
+        ],
+    )
+    def test_what_cannot_be_meant(self, cli: Callable[..., Ran], code: str, target: str, said: str) -> None:
+        """No fields, contradictory bindings and lists in circles are one message each."""
+        __import__("sys").modules.pop("made", None)
+        head = "from scapy.fields import ByteField, PacketListField\nfrom scapy.packet import Packet, bind_layers\n"
+        Path("made.py").write_text(f"{head}{code}\n")
+
+        ran = cli("check", target)
+
+        assert 1 == ran.code
+        assert 1 == ran.out.count("refused: ")
+        assert said in ran.out
+
+    def test_a_package(self, cli: Callable[..., Ran]) -> None:
+        """All modules of a package are looked at, and one that cannot be imported is a problem, not the end."""
+        folder = Path("some")
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "good.py").write_text(LAYERS)
+        (folder / "broken.py").write_text("1 / 0\n")
+
+        ran = cli("check", "some")
+
+        assert 1 == ran.code
+        assert "good.py:5: Good translates\n" in ran.out
+        assert "some.broken: refused: cannot be imported: ZeroDivisionError: division by zero\n" in ran.out
