@@ -210,8 +210,20 @@ def _entries(options: argparse.Namespace, suite: Suite, roots: Sequence[Any]) ->
             raise DissectorError(f"--heuristic {word}", f"there are no heuristics for {kind!r}", hint)
         found.append(Entry(layer, kind, None))
     _check_contradictions(found)
-    known = {layer.name for layer in suite.layers}
-    return tuple(dict.fromkeys(found)) or tuple(e for e in bound_entries(roots) if e.layer in known)
+    return tuple(dict.fromkeys(found)) or _bound(suite, roots)
+
+
+def _bound(suite: Suite, roots: Sequence[Any]) -> tuple[Entry, ...]:
+    """Where Scapy has it; a layer that is refused begins nowhere, and that is told."""
+    refused = {o.name: o for o in suite.opaques}
+    out = []
+    for entry in bound_entries(roots):
+        opaque = refused.get(entry.layer)
+        if opaque is None:
+            out.append(entry)
+        else:
+            print(f"{entry.table} {entry.value}: nothing begins there: {opaque.what} ({opaque.where})", file=sys.stderr)
+    return tuple(out)
 
 
 def _split(where: str, word: str, suite: Suite, roots: Sequence[Any]) -> list[str]:

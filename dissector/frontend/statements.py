@@ -147,7 +147,7 @@ class Body(Calls):
             try:
                 if isinstance(s, ast.ImportFrom):
                     origin = importlib.util.resolve_name("." * s.level + (s.module or ""), package)
-                    value = getattr(importlib.import_module(origin), alias.name)
+                    value = _of_module(origin, alias.name)
                 else:
                     origin = alias.name
                     value = importlib.import_module(alias.name if alias.asname else alias.name.partition(".")[0])
@@ -159,3 +159,12 @@ class Body(Calls):
 
 def _returns(body: Sequence[ast.stmt]) -> bool:
     return any(isinstance(n, ast.Return) for s in body for n in ast.walk(s))
+
+
+def _of_module(origin: str, name: str) -> object:
+    """What ``from origin import name`` gives: a module that is not loaded yet is loaded."""
+    module = importlib.import_module(origin)
+    if not hasattr(module, name) and hasattr(module, "__path__"):
+        return importlib.import_module(f"{origin}.{name}")
+    value: object = getattr(module, name)
+    return value

@@ -21,6 +21,7 @@ from ...ir.packets import Entry
 from ..values import class_name
 
 Side = Literal["", "to", "from"]
+SIDES: tuple[Side, ...] = ("to", "from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def bound_entries(classes: Iterable[Any]) -> tuple[Entry, ...]:
     found: dict[tuple[str, int], dict[Side, Any]] = {}
     for bound in _bindings():
         if bound.cls in wanted:
-            sides: tuple[Side, ...] = (bound.side,) if bound.side else ("to", "from")
+            sides = (bound.side,) if bound.side else SIDES
             here = found.setdefault((bound.table, bound.value), {})
             for side in sides:
                 here.setdefault(side, bound.cls)  # as in Scapy, the first one counts
@@ -74,12 +75,11 @@ def bound_entries(classes: Iterable[Any]) -> tuple[Entry, ...]:
 
 
 def _entries(table: str, value: int, here: dict[Side, Any]) -> Iterator[Entry]:
-    to, back = here.get("to"), here.get("from")
-    if to is not None and back is not None and to is not back:
-        yield Entry(class_name(to), table, value, side="to")
-        yield Entry(class_name(back), table, value, side="from")
-    else:
-        yield Entry(class_name(next(iter(here.values()))), table, value)
+    classes = dict.fromkeys(here.values())
+    if len(classes) == 1:
+        yield from (Entry(class_name(cls), table, value) for cls in classes)
+        return
+    yield from (Entry(class_name(here[side]), table, value, side=side) for side in SIDES)
 
 
 def _bindings() -> Iterator[Bound]:

@@ -71,6 +71,7 @@ from dissector.ir.simplify import simplify, truth
 KEPT = Ref(("(kept)",), "int")
 """In place of a number: the field stays what it is."""
 
+_CHECKSUMS = ((utils.checksum, "internet"), (zlib.crc32, "crc32"))
 _SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "l": 4, "L": 4, "q": 8, "Q": 8}
 
 
@@ -338,7 +339,7 @@ class _Build(PacketBody):
             return self.packed(args, node)
         if function in (compat.chb, compat.bytes_encode, bytes) and len(args) == 1:
             return args[0] if isinstance(args[0], Octs) else Octs((Put(1, self.expr(args[0], node)),))
-        method = {utils.checksum: "internet", zlib.crc32: "crc32"}.get(function)
+        method = next((name for known, name in _CHECKSUMS if known is function), None)
         if method is not None and len(args) == 1 and isinstance(args[0], Octs):
             return Check(method, args[0].pieces)
         if function is inet6.in6_chksum:
@@ -364,7 +365,7 @@ class _Build(PacketBody):
         """Also the ``post_build`` of a class above."""
         if isinstance(node.func, ast.Attribute) and node.func.attr == "post_build":
             args = [self.e(n, env) for n in node.args]
-            above = self.above(node.func.value, env)
+            above = self.inherited(node.func.value, env)
             octets = args[-2:]
             if above is None and all(isinstance(v, Octs) for v in octets) and len(octets) == 2:
                 return self.arithmetic(ast.Add(), octets[0], octets[1], node)
@@ -375,16 +376,16 @@ class _Build(PacketBody):
                 return value
         return super().on_call(node, env)
 
-    def above(self, node: ast.expr, env: Env) -> Method | None:
+    def inherited(self, node: ast.expr, env: Env) -> Method | None:
         """The method that ``super()`` or a class means; None for that of Packet."""
         layer = self.layer or Packet
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super":
-            mro = layer.__mro__[layer.__mro__.index(self.owner) + 1 :]
+            mro: tuple[type, ...] = layer.__mro__[layer.__mro__.index(self.owner) + 1 :]
         else:
-            cls = self.e(node, env)
-            mro = cls.value.__mro__ if isinstance(cls, Static) and isinstance(cls.value, type) else (Packet,)
-        for base in mro:
-            if base in (Packet, NoPayload, object):
+            named = self.e(node, env)
+            mro = named.value.__mro__ if isinstance(named, Static) and isinstance(named.value, type) else (Packet,)
+        for cls in mro:
+            if cls in (Packet, NoPayload, object):
                 return None
             found = base.__dict__.get("post_build")
             if isinstance(found, types.FunctionType):

@@ -81,14 +81,12 @@ def joined(a: Octs, b: Octs) -> Octs:
 def _whole(a: Put, b: Put) -> Put | None:
     """``chb(x >> 8) + chb(x & 255)`` as one number in two octets."""
     low = _left(b.value, "&", 255)
-    high = _left(a.value, "&", 255) or a.value
-    if a.size == b.size == 1 and low is not None and _left(high, ">>", 8) == low:
-        return Put(2, low, little=False)
-    return None
+    high = _left(_left(a.value, "&", 255) or a.value, ">>", 8)
+    return Put(2, low, little=False) if a.size == b.size == 1 and low is not None and high == low else None
 
 
 def _left(e: Expr, op: str, value: int) -> Expr | None:
-    """What *op* with *value* is done to, if that is what *e* is."""
+    """``x`` of ``x op value``."""
     return e.a if isinstance(e, Bin) and e.op == op and e.b == Const(value) else None
 
 

@@ -187,8 +187,8 @@ def with_overrides(suite: Suite, overrides: Iterable[LayerOverride]) -> Suite:
     """*suite* with the Lua of its fields; an override for no layer, or beside no field, is an error."""
     out = {layer.name: layer for layer in suite.layers}
     for each in overrides:
-        known: tuple[Layer | Opaque, ...] = (*out.values(), *suite.opaques)
-        meant = [x for x in known if each.name in (x.name, x.name.rpartition(".")[2])]
+        every: list[Layer | Opaque] = [*out.values(), *suite.opaques]
+        meant = [x for x in every if each.name in (x.name, x.name.rpartition(".")[2])]
         if not meant:
             names = [x.name.rpartition(".")[2] for x in suite.layers]
             raise DissectorError(each.where, f"there is no layer {each.name!r} in this plugin", _near(each.name, names))

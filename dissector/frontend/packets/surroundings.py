@@ -79,8 +79,7 @@ def _strange_rule(rule: Answers, mine: Known, theirs: Known | None) -> str | Non
         if bad:
             return bad
     looks = ((rule.when, {"F": mine}), (rule.asks, {"F": theirs}), (rule.both, {"F": mine, OTHER: theirs}))
-    found = (strange(e, scopes) for e, scopes in looks if e is not None)
-    return next((bad for bad in found if bad), None)
+    return next((name for e, scopes in looks if e is not None and (name := strange(e, scopes))), None)
 
 
 def _alike(a: Ref, b: Ref, mine: Known, theirs: Known) -> bool:

@@ -98,3 +98,10 @@ def test_one_that_fails_is_named(installed: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(DissectorError, match="mysql-rows") as refused:
         suite(MySQLColumnDefinition41)
     assert what in refused.value.what
+
+
+def test_the_guide_has_the_example() -> None:
+    """What docs/scapy-layers.md shows is what is tested."""
+    guide = (Path(__file__).parents[3] / "docs" / "scapy-layers.md").read_text(encoding="utf-8")
+    code = EXAMPLE.read_text(encoding="utf-8").partition("from __future__ import annotations\n\n")[2]
+    assert code in guide

@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissector.frontend.packets import register, register_template
+from dissector.frontend.packets.subject import Subject
+from dissector.ir.packets import Leaf
 
 if TYPE_CHECKING:
     from dissector.frontend.packets.subject import Subject
