@@ -387,9 +387,9 @@ class _Build(PacketBody):
         for cls in mro:
             if cls in (Packet, NoPayload, object):
                 return None
-            found = base.__dict__.get("post_build")
+            found = cls.__dict__.get("post_build")
             if isinstance(found, types.FunctionType):
-                return Method(found, base, bound=False)
+                return Method(found, cls, bound=False)
         return None
 
     # ------------------------------------------------------------------------------------------------ results

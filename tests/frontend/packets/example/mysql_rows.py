@@ -3,15 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dissector.frontend.packets import register, register_template
 from dissector.frontend.packets.subject import Subject
 from dissector.ir.packets import Leaf
-
-if TYPE_CHECKING:
-    from dissector.frontend.packets.subject import Subject
-    from dissector.ir.packets import Leaf
 
 TEXT = """\
 if pos >= stop then cut(pos, 1, stop) end
