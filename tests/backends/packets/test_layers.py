@@ -122,7 +122,7 @@ CASES = {
     ),
     "nextlist": Case(
         (
-            list_of("o", next=If(Cmp("<", Size(Ref(("lst",))), Const(2)), Const("Two"), Const(None))),
+            list_of("o", next=If(Cmp("<", Size(Ref(("lst",))), Const(1)), Const("Two"), Const(None))),
             leaf("b", 1),
         ),
         b"\0\1\0\2\3",

@@ -162,7 +162,7 @@ class Addresses(Packet):
     f: uuid of 16 octets, little
     g: uuid of 16 octets, little, template reversed
     n: uint of 1 octets
-    h: bytes of (F.n + 7) // 8 * 1 octets, raw
+    h: bytes of (F.n + 7) // 8 * 1 if (F.n + 7) // 8 * 1 <= 4 else None + 0 octets, raw
     payload: octets
     """
 
