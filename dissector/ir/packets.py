@@ -131,9 +131,9 @@ class List(Item):
     """Elements one behind the other: as many as ``count`` says, in ``size`` octets, or in all that is left.
 
     ``of`` is a leaf, or the choice of a layer for each element by what is left (scopes: ``F``, ``octets``).  ``next``
-    in place of it is asked before each element and is None when there are no more; its scopes are also ``("cur", name)``,
-    the values of the one before, and ``("lst",)``, the elements in front of that one, of which only the number is known
-    (:class:`~dissector.ir.expr.Size`).  More than ``limit`` elements are too many.
+    in place of it is asked before each element and is None when there are no more; its scopes are also
+    ``("cur", name)``, the values of the one before, and ``("lst",)``, the elements in front of that one, of which only
+    the number is known (:class:`~dissector.ir.expr.Size`).  More than ``limit`` elements are too many.
     """
 
     of: Leaf | Expr | None = None
