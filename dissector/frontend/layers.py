@@ -41,12 +41,12 @@ QUOTED = re.compile(r"""(?=(["'])([^"']+)\1)""")
 @functools.cache
 def relative(file: str) -> str:
     """*file* as it is written in messages and generated text: from the package's root, or the bare name."""
+    parts = Path(file).parts
+    if "site-packages" in parts:  # also that of an environment inside the project's folder
+        return "/".join(parts[parts.index("site-packages") + 1 :])
     try:
         return Path(file).resolve().relative_to(ROOT).as_posix()
     except ValueError:
-        parts = Path(file).parts
-        if "site-packages" in parts:
-            return "/".join(parts[parts.index("site-packages") + 1 :])
         return Path(file).name
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dissector.errors import Refused
+from dissector.frontend.layers import ROOT, relative
 from dissector.frontend.source import display, load, locate, mangle
 
 MakeModule = Callable[..., ModuleType]
@@ -202,3 +203,10 @@ def _without_columns(fn: FunctionType) -> FunctionType:
     module = load(code.co_filename, "layer")
     object.__setattr__(module, "codes", module.codes | {blind})
     return FunctionType(blind, fn.__globals__, fn.__name__, fn.__defaults__, fn.__closure__)
+
+
+def test_an_installed_file_is_named_from_where_it_was_installed() -> None:
+    """Messages and generated text are the same wherever the environment lies, also inside the project's folder."""
+    assert relative(str(ROOT / ".venv" / "lib" / "python3.11" / "site-packages" / "scapy" / "packet.py")) == (
+        "scapy/packet.py"
+    )
