@@ -16,6 +16,8 @@ from .printer import PacketPrinter, slot
 
 WORDS = {"udp.port": "UDP ports", "tcp.port": "TCP ports", "ethertype": "Ethertypes", "ip.proto": "IP protocols"}
 DECODE_AS = ("udp.port", "tcp.port")
+NO_DECODE_AS = ("gre.proto",)
+"""Tables of which Wireshark says on stderr that they have none."""
 LARGEST = {"ip.proto": 255}
 
 
@@ -36,6 +38,7 @@ def entry_lines(suite: Suite, names: Mapping[str, str], tables: dict[str, str]) 
         if entry.value is None:
             out.append(f"look_for({string(entry.table)}, {string(names[entry.layer])})")
     used = list(dict.fromkeys((*(e.table for e in suite.entries if e.value is not None), *DECODE_AS)))
+    used = [table for table in used if table not in NO_DECODE_AS]
     out += [f"offer({string(table)}, {string(names[layers[0]])})" for table in used if layers]
     return out
 
