@@ -30,8 +30,8 @@ from bench.rivals import ASKED
 from bench.runs import WAYS, Loads
 from dissector.errors import DissectorError
 
-SIZES = {1448: (3, 15), 32 * 1024: (12, 60)}
-"""Megabytes of the short and the long capture, by segment size: some thousand segments between them."""
+SIZES = {1448: (2, 8), 32 * 1024: (8, 40)}
+"""Megabytes of the short and the long capture, by segment size: a thousand segments between them, and more."""
 
 ZERO_SIZES = {1448: (3, 9), 32 * 1024: (3, 9)}
 """The same for zero pages, of which a megabyte holds a hundred thousand."""
