@@ -122,7 +122,12 @@ def text_differs(value: bytes, show: str, octets: bytes, leaf: Leaf | None) -> s
         text = value.partition(b"\0")[0]
         if PRINTABLE.fullmatch(text) and text == value and not leaf.utf16 and show != text.decode():
             return f"{short(value)} is shown as {show!r}"
-    elif HEX.fullmatch(show) and show.replace(":", "") != value.hex() and show and show.encode() != value:
+    elif (
+        HEX.fullmatch(show)
+        and show.replace(":", "") != value.hex()
+        and show
+        and show.encode() != value.partition(b"\0")[0]
+    ):
         return f"{short(value)} is shown as {show}"
     return ""
 
