@@ -25,8 +25,8 @@ from .registers import Registers, nearest, snapshot
 SHOWN = 32
 """Octets that a fault is reported with."""
 
-NOWHERE = 1 << 62
-"""The end of a region where there is none."""
+NOWHERE = 1 << 80
+"""The end of a region where there is none: behind any sum of 64-bit sizes."""
 
 
 @dataclass(slots=True)
