@@ -148,13 +148,21 @@ class Printer:
     def _bits(self, e: Bin) -> Text:
         mask = e.b.value if isinstance(e.b, Const) and isinstance(e.b.value, int) else -1
         if e.op == "&" and mask >= 0 and mask & (mask + 1) == 0:
-            return f"{self.operand(e.a, MUL)} % {number(mask + 1)}", MUL
+            return f"{self.arithmetic(e.a, MUL)} % {number(mask + 1)}", MUL
         if e.op == "&" and mask > 0 and mask & (mask - 1) == 0:
-            a = self.operand(e.a, MUL)
+            a = self.arithmetic(e.a, MUL)
             return f"{a} % {number(2 * mask)} - {a} % {number(mask)}", ADD
         name = {"&": "band", "|": "bor", "^": "bxor"}.get(e.op)
         if name is None:
             raise TypeError(f"no Lua for the operator {e.op!r}")
+        return self.bitwise(name, e)
+
+    def arithmetic(self, e: Expr, precedence: int) -> str:
+        """*e* as an operand of arithmetic."""
+        return self.operand(e, precedence)
+
+    def bitwise(self, name: str, e: Bin) -> Text:
+        """What only Wireshark's library for bits can do, of numbers below 2**32."""
         return f"bit.{name}({self.value(e.a)}, {self.value(e.b)}) % 4294967296", MUL
 
     def _cmp(self, e: Cmp) -> Text:

@@ -225,23 +225,15 @@ class PacketPrinter(Printer):
             return f"{a(MUL)} * 2 ^ {b(ATOM)}", MUL
         if e.op == ">>":
             return f"floor({a(MUL)} / 2 ^ {b(ATOM)})", ATOM
-        return self._bitwise(e)
+        return self._bits(e)
 
     def _divisor(self, e: Expr) -> str:
         if isinstance(e, Const) and e.value:
             return self.operand(e, MUL + 1)
         return f"nonzero({self.value(e)})"
 
-    def _bitwise(self, e: Bin) -> Text:
-        mask = e.b.value if isinstance(e.b, Const) and isinstance(e.b.value, int) else -1
-        if e.op == "&" and mask >= 0 and mask & (mask + 1) == 0:
-            return f"{self.arithmetic(e.a, MUL)} % {number(mask + 1)}", MUL
-        if e.op == "&" and mask > 0 and mask & (mask - 1) == 0:
-            a = self.arithmetic(e.a, MUL)
-            return f"{a} % {number(2 * mask)} - {a} % {number(mask)}", ADD
-        name = {"&": "band", "|": "bor", "^": "bxor"}.get(e.op)
-        if name is None:
-            raise TypeError(f"no Lua for the operator {e.op!r}")
+    def bitwise(self, name: str, e: Bin) -> Text:
+        """What needs both operands bit by bit, of up to 64."""
         return f"{name}({self.arithmetic(e.a, 0)}, {self.arithmetic(e.b, 0)})", ATOM
 
     # ---------------------------------------------------------------------------------------------------- choices
