@@ -30,11 +30,15 @@ from bench.rivals import ASKED
 from bench.runs import WAYS, Loads
 from dissector.errors import DissectorError
 
-SIZES = {1448: (2, 8), 32 * 1024: (8, 40)}
-"""Megabytes of the short and the long capture, by segment size: a thousand segments between them, and more."""
+SIZES = {1448: (4, 24), 32 * 1024: (20, 120)}
+"""Megabytes of the short and the long capture of pages, by segment size: so many segments between them that Lua's
+collector, which works in bursts, does not show."""
 
 ZERO_SIZES = {1448: (3, 9), 32 * 1024: (3, 9)}
 """The same for zero pages, of which a megabyte holds a hundred thousand."""
+
+TREE_SIZES = {1448: (2, 8), 32 * 1024: (8, 40)}
+"""The same for ``-T fields``: a tree of each frame takes its time."""
 
 
 FIELDS, FIELDS_TCP, NBD = "fields", "fields-tcp", "nbd"
@@ -90,14 +94,21 @@ Make = Callable[[str, int, float], tuple[Path, Made]]
 
 
 def commands(loads: Loads, make: Make, kind: str, segment: int, size: float) -> dict[str, list[str]]:
-    """Everything that is to be counted for one capture, and for pages also for the same pages as NBD writes."""
+    """What is to be counted for one capture, and for pages also for the same pages as NBD writes."""
     path, _ = make(kind, segment, size)
     found = {way: loads.command(way, path) for way in WAYS}
     if kind == "pages":
         found[NBD] = loads.command("nbd", make("nbd", segment, size)[0])
-        found[FIELDS] = loads.command("plugin", path, *ASKED["plugin"])
-        found[FIELDS_TCP] = loads.command("tcp", path, *ASKED["tcp"])
     return found
+
+
+def trees(loads: Loads, make: Make, kind: str, segment: int, size: float) -> dict[str, list[str]]:
+    """The same with fields asked for."""
+    path, _ = make(kind, segment, size)
+    return {
+        FIELDS: loads.command("plugin", path, *ASKED["plugin"]),
+        FIELDS_TCP: loads.command("tcp", path, *ASKED["tcp"]),
+    }
 
 
 def slopes(loads: Loads, make: Make, kinds: Sequence[str], segments: Sequence[int]) -> Iterator[Slope]:
@@ -107,12 +118,22 @@ def slopes(loads: Loads, make: Make, kinds: Sequence[str], segments: Sequence[in
     """
     for kind, segment in product(kinds, segments):
         sizes = (ZERO_SIZES if kind == "zero" else SIZES)[segment]
-        short, long = (commands(loads, make, kind, segment, size) for size in sizes)
-        counts = counted(loads, [each[way] for way in short for each in (short, long)])
-        few, many = (make(kind, segment, size)[1] for size in sizes)
-        more = many.segments - few.segments
-        instructions = {way: (counts[2 * i + 1] - counts[2 * i]) / more for i, way in enumerate(short)}
-        yield Slope(kind, segment, instructions, (many.records - few.records) / more)
+        found, records = slope(loads, make, kind, segment, sizes, commands)
+        if kind == "pages":
+            found |= slope(loads, make, kind, segment, TREE_SIZES[segment], trees)[0]
+        yield Slope(kind, segment, found, records)
+
+
+def slope(
+    loads: Loads, make: Make, kind: str, segment: int, sizes: tuple[int, int], what: Callable[..., dict[str, list[str]]]
+) -> tuple[dict[str, float], float]:
+    """Instructions a segment, by way, and records a segment, between captures of these two sizes."""
+    short, long = (what(loads, make, kind, segment, size) for size in sizes)
+    counts = counted(loads, [each[way] for way in short for each in (short, long)])
+    few, many = (make(kind, segment, size)[1] for size in sizes)
+    more = many.segments - few.segments
+    instructions = {way: (counts[2 * i + 1] - counts[2 * i]) / more for i, way in enumerate(short)}
+    return instructions, (many.records - few.records) / more
 
 
 def counted(loads: Loads, runs: Sequence[list[str]]) -> list[int]:

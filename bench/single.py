@@ -3,7 +3,8 @@
 
 A frame's tree is asked of sharkd, which is Wireshark without a window: frames at random places of a capture, each with
 45 segments' worth of pages as offloading shows them.  The time is from the question to the answer's last octet, so the
-text of the tree as JSON is in it.
+text of the tree as JSON is in it, with all octets of the payload.  The same frame is asked of a sharkd whose plugin does
+nothing: what TCP only takes.
 
 How the cost grows is one number, the exponent: 1 is twice the time for twice the octets, 2 four times.  It is the slope
 of a line through the logarithms of three sizes and of the processor time beyond that of a very small capture; the
@@ -21,7 +22,7 @@ from typing import Any
 
 from bench.inputs import SEGMENTS
 from bench.plan import Inputs, Missing, Plan, dissector, spread
-from bench.runs import Loads, once, rounds
+from bench.runs import NOOP, Loads, once, rounds
 from dissector.errors import TsharkError
 from dissector.tshark import Sharkd, Tshark
 from dissector.tshark.sharkd import JSON_RPC_SINCE
@@ -44,18 +45,25 @@ def frame(tshark: Tshark, plan: Plan, inputs: Inputs) -> dict[str, Any]:
     with inputs.borrowed("pages", OFFLOADED, min(plan.size, FRAME_SIZE)) as (path, made):
         inputs.say("sharkd, one frame at a time")
         try:
-            with Sharkd(path, plan.plugin, tshark=tshark) as sharkd:
-                numbers = [n for n in range(4, sharkd.count()) if (n - 3) % 3]
-                took = list(asked(sharkd, tshark, random.Random(1).choices(numbers, k=QUESTIONS)))
+            with Sharkd(path, plan.plugin, tshark=tshark) as ours, Sharkd(path, NOOP, tshark=tshark) as tcp:
+                numbers = [n for n in range(4, ours.count()) if (n - 3) % 3]
+                chosen = random.Random(1).choices(numbers, k=QUESTIONS)
+                took = list(zip(*(asked(each, tshark, chosen) for each in (ours, tcp)), strict=True))
         except TsharkError as error:
             if error.where == "sharkd" and error.what in ("not found", "not installed"):
                 raise Missing("sharkd is not installed") from error
             raise
-    return {"octets": OFFLOADED, "pages": made.records / made.segments, "milliseconds": spread(took)}
+    return {
+        "octets": OFFLOADED,
+        "pages": made.records / made.segments,
+        "milliseconds": spread([a for a, _ in took]),
+        "tcp": spread([b for _, b in took]),
+        "beyond": spread([a - b for a, b in took]),
+    }
 
 
 def asked(sharkd: Sharkd, tshark: Tshark, numbers: list[int]) -> Iterator[float]:
-    """Milliseconds of wall time for each of these frames."""
+    """Milliseconds of wall time for each of these frames; two of these can take turns."""
     wanted: object = True if tshark.version >= JSON_RPC_SINCE else "yes"
     for number in numbers:
         began = time.perf_counter()

@@ -62,7 +62,8 @@ def load_row(row: Mapping[str, Any]) -> Sequence[str]:
 
 def count_row(row: Mapping[str, Any]) -> Sequence[str]:
     """Instructions of one shape of capture."""
-    counts = (f"{row['per_segment'][way]:,.0f}" for way in ("tcp", "noop", "plugin"))
+    found = row["per_segment"]
+    counts = (f"{found[way]:,.0f}" if way in found else "" for way in ("tcp", "nbd", "noop", "plugin"))
     ratios = (f"{row[name]:.3f}" for name in ("plugin/tcp", "plugin/noop"))
     return (row["kind"], f"{row['segment']:,}", *counts, *ratios, f"{row['per_record']:,.0f}")
 
@@ -114,7 +115,8 @@ def real_row(row: Mapping[str, Any]) -> Sequence[str]:
 
 def frame_row(row: Mapping[str, Any]) -> Sequence[str]:
     """One frame's tree."""
-    return (f"{row['octets']:,}", f"{row['pages']:.1f}", interval(row["milliseconds"]))
+    times = (interval(row[way]) for way in ("milliseconds", "tcp", "beyond"))
+    return (f"{row['octets']:,}", f"{row['pages']:.1f}", *times)
 
 
 def analyze_row(row: Mapping[str, Any]) -> Sequence[str]:
@@ -156,7 +158,7 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str], Callable[[Mapping[str, Any]], S
     ),
     "instructions": (
         "tshark, first pass: instructions per segment",
-        ("stream", "segment", "TCP only", "no-op", "plugin", "/ TCP only", "/ no-op", "per record"),
+        ("stream", "segment", "TCP only", "NBD", "no-op", "plugin", "/ TCP only", "/ no-op", "per record"),
         count_row,
     ),
     "decoder": ("decoder alone", SPEED, decoder_row),
@@ -182,7 +184,7 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str], Callable[[Mapping[str, Any]], S
     ),
     "frame": (
         "sharkd: the whole tree of one frame, anywhere in the capture",
-        ("octets", "pages", "milliseconds"),
+        ("octets", "pages", "milliseconds", "TCP only", "difference"),
         frame_row,
     ),
     "analyze": (

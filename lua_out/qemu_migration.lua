@@ -341,6 +341,17 @@ f.section_footers = ProtoField.string("qmig.section.footers", "Section footers")
 f.dialect = ProtoField.string("qmig.dialect", "Dialect")
 f.ram_page_size_origin = ProtoField.string("qmig.ram.page_size_origin", "Target page size is")
 f.block_progress = ProtoField.uint64("qmig.block.progress", "Completed %", base.DEC)
+local bits = {
+  ram_flags = { f.ram_flags_full, f.ram_flags_zero, f.ram_flags_mem_size, f.ram_flags_page, f.ram_flags_eos, f.ram_flags_continue, f.ram_flags_xbzrle, f.ram_flags_hook, f.ram_flags_compress_page, f.ram_flags_multifd_flush },
+  dirty_bitmap_flags = { f.dirty_bitmap_flags_eos, f.dirty_bitmap_flags_zeroes, f.dirty_bitmap_flags_bitmap_name, f.dirty_bitmap_flags_device_name, f.dirty_bitmap_flags_start, f.dirty_bitmap_flags_complete, f.dirty_bitmap_flags_bits, f.dirty_bitmap_flags_extra_flags },
+  dirty_bitmap_start_flags = { f.dirty_bitmap_start_flags_enabled, f.dirty_bitmap_start_flags_persistent, f.dirty_bitmap_start_flags_autoload },
+  block_flags = { f.block_flags_device_block, f.block_flags_eos, f.block_flags_progress, f.block_flags_zero_block },
+  skeys_flags = { f.skeys_flags_eos, f.skeys_flags_skeys, f.skeys_flags_error },
+  stattrib_flags = { f.stattrib_flags_eos, f.stattrib_flags_more, f.stattrib_flags_error, f.stattrib_flags_done },
+  premerge_rp_flags = { f.premerge_rp_flags_named },
+  multifd_flags = { f.multifd_flags_sync, f.multifd_flags_zlib, f.multifd_flags_zstd, f.multifd_flags_qpl, f.multifd_flags_uadk, f.multifd_flags_qatzip, f.multifd_flags_device_state },
+  vfio_flags = { f.vfio_flags_config_state },
+}
 do
   local list = {}
   for _, field in pairs(f) do list[#list + 1] = field end
@@ -591,76 +602,112 @@ end
 -- what the same comparisons take in Lua.  Where it is not there, or something cannot be said in a pattern, the shape is
 -- false, and the loop that compares in Lua does the work.
 
-local MOST_SHAPES = 64                 -- compiled for each rule; what a stream asks for beyond that is read in Lua
-local NEVER = "(?!)"
+local when_equal, when_below, when_rest, shape, run_of_shape
 
-local function octet(v)
-  return format("\\x%02x", v)
-end
+do
+  local MOST_SHAPES = 64                 -- compiled for each rule; what a stream asks for beyond that is read in Lua
+  local NEVER = "(?!)"
 
--- Conditions on the big-endian integer of n octets at an offset, as look-aheads; false if there is no pattern.
-
-local function when_equal(offset, n, value)
-  local s = ""
-  for _ = 1, n do
-    s = octet(value % 256) .. s
-    value = floor(value / 256)
+  local function octet(v)
+    return format("\\x%02x", v)
   end
-  return format("(?=.{%d}%s)", offset, value == 0 and s or NEVER)
-end
 
-local function when_below(offset, n, limit)
-  local s = NEVER                      -- from the last octet to the first: less here, or the same and less behind
-  for behind = 0, n - 1 do
-    local v = limit % 256
-    limit = floor(limit / 256)
-    s = octet(v) .. s
-    if v > 0 then s = format("(?:[\\x00-%s].{%d}|%s)", octet(v - 1), behind, s) end
-  end
-  if limit > 0 then return "" end
-  return format("(?=.{%d}%s)", offset, limit == 0 and s or NEVER)
-end
+  -- Conditions on the big-endian integer of n octets at an offset, as look-aheads; false if there is no pattern.
 
--- The rest of a division by a power of two.
-local function when_rest(offset, n, divisor, rest)
-  local m = divisor
-  while m > 1 do m = m / 2 end
-  if m ~= 1 then return false end
-  local s = rest < divisor and "" or NEVER
-  for _ = 1, n do
-    local most = divisor < 256 and divisor or 256
-    local list = {}
-    for v = rest % most, 255, most do list[#list + 1] = octet(v) end
-    s = (most == 1 and "." or "[" .. concat(list) .. "]") .. s
-    divisor, rest = divisor / most, floor(rest / most)
-  end
-  return rest == 0 and format("(?=.{%d}%s)", offset, s) or false
-end
-
-local function compiled(size, many, conditions)
-  for i = 1, #conditions do
-    if not conditions[i] then return false end
-  end
-  local pattern = format("(?s)\\G(?:%s.{%d})%s", concat(conditions), size, many and "*+" or "")
-  local ok, expression = pcall(rex_pcre2.new, pattern)
-  if not ok then return false end
-  pcall(expression.jit_compile, expression)
-  return expression
-end
-
--- A function that gives the expression for the present values of the registers that the conditions look at: of one
--- header of that size, or of as many as there are.
-local function shape(size, many, conditions)
-  local known, n, last_x, last_y, last = {}, 0, nil, nil, false
-  return function(x, y)
-    if x == last_x and y == last_y then return last end
-    last_x, last_y = x, y
-    local key = dec(x or 0) .. " " .. dec(y or 0)
-    if known[key] == nil and n < MOST_SHAPES and rex_pcre2 then
-      n, known[key] = n + 1, compiled(size, many, conditions(x, y))
+  function when_equal(offset, n, value)
+    local s = ""
+    for _ = 1, n do
+      s = octet(value % 256) .. s
+      value = floor(value / 256)
     end
-    last = known[key] or false
-    return last
+    return format("(?=.{%d}%s)", offset, value == 0 and s or NEVER)
+  end
+
+  function when_below(offset, n, limit)
+    local s = NEVER                      -- from the last octet to the first: less here, or the same and less behind
+    for behind = 0, n - 1 do
+      local v = limit % 256
+      limit = floor(limit / 256)
+      s = octet(v) .. s
+      if v > 0 then s = format("(?:[\\x00-%s].{%d}|%s)", octet(v - 1), behind, s) end
+    end
+    if limit > 0 then return "" end
+    return format("(?=.{%d}%s)", offset, limit == 0 and s or NEVER)
+  end
+
+  -- The rest of a division by a power of two.
+  function when_rest(offset, n, divisor, rest)
+    local m = divisor
+    while m > 1 do m = m / 2 end
+    if m ~= 1 then return false end
+    local s = rest < divisor and "" or NEVER
+    for _ = 1, n do
+      local most = divisor < 256 and divisor or 256
+      local list = {}
+      for v = rest % most, 255, most do list[#list + 1] = octet(v) end
+      s = (most == 1 and "." or "[" .. concat(list) .. "]") .. s
+      divisor, rest = divisor / most, floor(rest / most)
+    end
+    return rest == 0 and format("(?=.{%d}%s)", offset, s) or false
+  end
+
+  local regex_find
+  local function compiled(size, conditions)
+    for i = 1, #conditions do
+      if not conditions[i] then return false end
+    end
+    local pattern = format("(?s)\\G(?:%s.{%d})*+", concat(conditions), size)
+    local ok, expression = pcall(rex_pcre2.new, pattern)
+    if not ok then return false end
+    pcall(expression.jit_compile, expression)
+    regex_find = expression.find
+    return expression
+  end
+
+  -- A function that gives the expression for the present values of the registers that the conditions look at: it finds
+  -- as many headers of that size as there are.
+  function shape(size, conditions)
+    local known, n, last_x, last_y, last = {}, 0, nil, nil, false
+    return function(x, y)
+      if x == last_x and y == last_y then return last end
+      last_x, last_y = x, y
+      local key = dec(x or 0) .. " " .. dec(y or 0)
+      if known[key] == nil and n < MOST_SHAPES and rex_pcre2 then
+        n, known[key] = n + 1, compiled(size, conditions(x, y))
+      end
+      last = known[key] or false
+      return last
+    end
+  end
+
+  -- Headers of such a shape, each with a payload behind it, so that there is one every *size* octets, from offset o on
+  -- and up to *stop*.  Where the last eight were there, the next eight are asked for at once: one call instead of
+  -- eight, and what is looked at in vain when the run ends is forgotten.  Returns the offset behind the run, and how
+  -- many there were.
+  local steady = 0                     -- headers in a row, here and in the segments before
+  function run_of_shape(is, tvb, o, stop, header, size)
+    local k, before = 0, steady
+    while steady >= 8 and o + 7 * size <= stop do
+      local _, last = regex_find(is, raw(tvb, o, header) .. raw(tvb, o + size, header) .. raw(tvb, o + 2 * size, header)
+        .. raw(tvb, o + 3 * size, header) .. raw(tvb, o + 4 * size, header) .. raw(tvb, o + 5 * size, header)
+        .. raw(tvb, o + 6 * size, header) .. raw(tvb, o + 7 * size, header))
+      local found = last / header
+      k, o = k + found, o + found * size
+      if found < 8 then
+        steady = 0
+        return o, k
+      end
+    end
+    while o <= stop do
+      local _, last = regex_find(is, raw(tvb, o, header))
+      if last < header then
+        steady = 0
+        return o, k
+      end
+      k, o = k + 1, o + size
+    end
+    steady = before + k
+    return o, k
   end
 end
 
@@ -671,8 +718,11 @@ end
 -- State of the direction that is being read.  These are the variables that the generated rules work on.  They are taken
 -- up from a flow and stay here until another flow is read or a frame is visited again: mostly one side sends.
 --
---   live       the flow whose state this is, or nil
+--   live       the flow whose state this is, or false
 --   position   stream position of the next segment
+--   last       tick of the last segment that was read
+--   recent     its latest notes, of which `written` numbers are in use (runtime/5_notes.lua)
+--   page_runs  what its stream has for runs of PDUs with a payload, by state
 --
 --   R, C       registers of this direction; those shared by all channels of a conversation
 --   state      number of the state; 0 is "position lost", numbers above the states are bodies being scanned
@@ -681,16 +731,22 @@ end
 --              snapshot of it is a reference
 --   spos, base stream position and tvb offset of the first octet at hand
 --   want       somebody looks: build items
+--   settled    that was asked in this pass, and holds for the rest of it
+--   quick_port   source port of the live flow, if that is enough to know it, and nobody looks in this pass; else nil
+--   quick_shape  shape of the headers of the run that it can be in the midst of, if there is nothing else to be noted;
+--                else nil; their length and distance, their counter and PDU, and how many are not yet in `totals`
 --
 -- Map registers remember when each value was written, because Wireshark asks for any frame at any time and an id may
--- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and what
--- the revisited call itself writes lies in an overlay of its own.
+-- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and
+-- what the revisited call itself writes lies in an overlay of its own.
 
-local live, position = nil, 0
+local live, position, last = false, 0, -1
+local recent, written, page_runs
 local R, C
 local state, skip, region = 1, 0, nil
 local spos, base = 0, 0
-local want = false
+local want, settled, quick_port = false, false, nil
+local quick_shape, quick_header, quick_size, quick_counter, quick_pdu, quick_count = nil, 0, 0, 0, 0, 0
 local changed, shared_changed = false, false
 local now, replay = 0, false
 local overlays = {}
@@ -735,15 +791,19 @@ local function memorise(map, key, value, limit)
   if log[n] ~= value then log[n + 1], log[n + 2] = now, value end
 end
 
--- What happened in this frame: `tally` by counter, of which `counted` lists those that are not 0 in order, and a few
+-- What happened in a frame: `tally` by counter, of which `counted` lists those that are not 0 in order, and a few
 -- words for the Info column.  `totals`, `seen` and `found` count for the conversation in the first pass, and nothing of
 -- interest on a revisit.
 local MAX_INFOS = 4
 local tally, counted, counts, infos, info_texts = {}, {}, 0, 0, {}
+local counting = 0                     -- the frame they are of
 local totals, seen, found, facts = {}, {}, {}, nil
 
--- The Info column that was put together last, for the live flow, and for which number of what.
-local told, told_number, told_counter = nil, 0, 0
+-- The only counter that is not 0, if nothing else happened, else 0; and the words that the Info column then has, by
+-- number.
+local plain = 0
+local MOST_TOLD = 64
+local told, told_counter = {}, 0
 
 local function count(counter, n)
   local before = tally[counter]
@@ -753,6 +813,13 @@ local function count(counter, n)
     counted[i + 1], counts = counter, counts + 1
   end
   tally[counter], totals[counter] = before + n, totals[counter] + n
+end
+
+local function count_quick()
+  if quick_count > 0 then
+    totals[quick_counter], seen[quick_pdu] = totals[quick_counter] + quick_count, seen[quick_pdu] + quick_count
+    quick_count = 0
+  end
 end
 
 local function inform(s)
@@ -771,15 +838,40 @@ end
 -- Items.  A PDU is shown in the segment in which its header became complete; if it began in an earlier one, its octets
 -- are put together in a tab of their own, as Wireshark does for reassembled data.
 
-local T, joined, tree_root            -- the tvb of the segment; that of joined octets; the item of this segment
+local T, at_hand, joined, tree_root   -- the tvb of the segment, its length; that of joined octets; the segment's item
 local last_item = nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
 
+-- Which fields somebody looks for, by their names in `f`.  All of them where the tree is seen; else, for a filter, a
+-- column or a tap, those that it names, about which Wireshark is asked once in a pass: nothing else is added then, and
+-- everything to the item of the segment.  The bits of a field are in `bits`, by the field's name.
+local referenced = TreeItem.referenced
+local everything = setmetatable({}, { __index = function(list, name) list[name] = true return true end })
+local visible, asked, asked_bits = true, everything, bits
+local named = { __index = function(list, name)
+  local found = {}
+  for _, bit in ipairs(bits[name] or {}) do
+    if referenced(tree_root, bit) then found[#found + 1] = bit end
+  end
+  asked_bits[name], list[name] = found, #found > 0 or referenced(tree_root, f[name])
+  return list[name]
+end }
+
+local function look(tree)
+  visible = tree.visible
+  if visible then asked, asked_bits = everything, bits else asked, asked_bits = setmetatable({}, named), {} end
+end
+
+local function show_bits(name, item, where, add)
+  local list = asked_bits[name]
+  for i = 1, #list do item[add](item, list[i], where) end
+end
+
 -- The range of n octets from index q of S on.
 local function range(q, n)
   local at = base + q - 1
-  if at >= 0 and at + n <= captured(T) then return T(at, n) end
+  if at >= 0 and at + n <= at_hand then return T(at, n) end
   if not joined then joined = ByteArray.new(S, true):tvb("Joined segments") end
   local size = captured(joined)
   if q - 1 + n > size then n = size - q + 1 end
@@ -791,17 +883,24 @@ local function parent()
   if not r then return tree_root end
   local item = region_items[r]
   if not item then
-    item = tree_root:add(f.pdu_region, r.label)
-    item:set_text(r.label .. " (continued)")
+    item = tree_root
+    if asked.pdu_region then
+      item = tree_root:add(f.pdu_region, r.label)
+      item:set_text(r.label .. " (continued)")
+    end
     region_items[r] = item
   end
   return item
 end
 
-local function label_of(k, position, total)
-  last_item:set_text(pdu_labels[k])
-  last_item:add(f.pdu_offset, wide(position)):set_generated()
-  last_item:add(f.pdu_length, wide(total)):set_generated()
+-- The item of PDU k, of which *here* octets from index q on are shown.
+local function add_pdu(k, q, here, position, total)
+  last_item = parent()
+  if asked.pdu then last_item = last_item:add(f.pdu, range(q, here), pdu_names[k]) end
+  if visible then last_item:set_text(pdu_labels[k]) end
+  if asked.pdu_offset then last_item:add(f.pdu_offset, wide(position)):set_generated() end
+  if asked.pdu_length then last_item:add(f.pdu_length, wide(total)):set_generated() end
+  return last_item
 end
 
 -- The item of PDU k at index q: header octets, then a payload.  nil beyond the limit that the user set.
@@ -811,9 +910,7 @@ local function open(k, q, header, payload)
     last_item = nil
     return nil
   end
-  last_item = parent():add(f.pdu, range(q, header), pdu_names[k])
-  label_of(k, spos + q - 1, header + payload)
-  return last_item
+  return add_pdu(k, q, header, spos + q - 1, header + payload)
 end
 
 -- The item of a body of n octets that ends before index q; only its end need be in this segment.
@@ -824,52 +921,54 @@ local function open_body(k, q, n)
     return nil
   end
   local here = n < q - 1 and n or q - 1
-  last_item = parent():add(f.pdu, range(q - here, here), pdu_names[k])
-  label_of(k, spos + q - 1 - n, n)
-  return last_item
+  return add_pdu(k, q - here, here, spos + q - 1 - n, n)
 end
 
 -- The part of a payload that lies in this segment.
 local function show_payload(t, field, q, n)
   local at = base + q - 1
-  local here = captured(T) - at
+  local here = at_hand - at
   if n < here then here = n end
   if here > 0 and at >= 0 then t:add(field, T(at, here)) end
 end
 
--- What Wireshark can uncompress, asked once: the names differ by version, and a build may lack a library.
-local LONGEST_UNPACKED = 4194304
-local unpackers = {}
-for method, names in pairs({ zlib = { "uncompress_zlib", "uncompress" }, zstd = { "uncompress_zstd" } }) do
-  for _, name in ipairs(names) do
-    local known, fn = pcall(function() return TvbRange[name] end)
-    if known and fn and not unpackers[method] then unpackers[method] = fn end
-  end
-end
-
 -- A payload of n octets that is compressed by a method, or by none that is known, and what comes out of it, in a tab of
 -- its own: only for somebody who looks at it, and only if it is all here and all comes out.
-local function show_packed(t, field, q, n, method, alone, size, label)
-  show_payload(t, field, q, n)
-  if not method or not (t.visible or t:referenced(f.uncompressed)) then return end
-  local at, why = base + q - 1, nil
-  if not alone then
-    why = format("it continues the %s stream of this connection", method)
-  elseif at < 0 or at + n > captured(T) then
-    why = "this segment has only a part of it"
-  elseif not unpackers[method] or size > LONGEST_UNPACKED then
-    why = format("this Wireshark cannot uncompress %s", method)
-  else
-    local ok, result = pcall(unpackers[method], T(at, n), label)
-    local got = ok and result and result:len() or 0
-    if got == size then
-      t:add(f.uncompressed, result):set_generated()
-      return
+local show_packed
+
+do
+  -- What Wireshark can uncompress, asked once: the names differ by version, and a build may lack a library.
+  local LONGEST_UNPACKED = 4194304
+  local unpackers = {}
+  for method, names in pairs({ zlib = { "uncompress_zlib", "uncompress" }, zstd = { "uncompress_zstd" } }) do
+    for _, name in ipairs(names) do
+      local known, fn = pcall(function() return TvbRange[name] end)
+      if known and fn and not unpackers[method] then unpackers[method] = fn end
     end
-    why = got == 0 and "nothing comes out: it is damaged, or goes on behind these octets"
-          or format("%s octets come out, not %s", dec(got), dec(size))
   end
-  t:add(f.not_uncompressed, why):set_generated()
+
+  function show_packed(t, field, q, n, method, alone, size, label)
+    show_payload(t, field, q, n)
+    if not method or not asked.uncompressed and not asked.not_uncompressed then return end
+    local at, why = base + q - 1, nil
+    if not alone then
+      why = format("it continues the %s stream of this connection", method)
+    elseif at < 0 or at + n > at_hand then
+      why = "this segment has only a part of it"
+    elseif not unpackers[method] or size > LONGEST_UNPACKED then
+      why = format("this Wireshark cannot uncompress %s", method)
+    else
+      local ok, result = pcall(unpackers[method], T(at, n), label)
+      local got = ok and result and result:len() or 0
+      if got == size then
+        t:add(f.uncompressed, result):set_generated()
+        return
+      end
+      why = got == 0 and "nothing comes out: it is damaged, or goes on behind these octets"
+            or format("%s octets come out, not %s", dec(got), dec(size))
+    end
+    t:add(f.not_uncompressed, why):set_generated()
+  end
 end
 
 -- Said whether somebody looks or not: expert information is also collected without a tree.
@@ -924,364 +1023,285 @@ end
 -- kept (`carry`, a list of pieces, so that a snapshot is a reference and a byte-wise stream costs no copies) and put
 -- before the next segment.  Everything else is read in place, through a window.
 
-local WINDOW, SMALL_WINDOW = 4096, 128  -- the small one behind a payload, where another may follow soon
 local LOST = 0
 local carry, need = nil, 0             -- { up, s, n }: pieces, the last first; octets needed from its first one on
 local stream                           -- the generated tables: states, bodies, scans, resync, page_runs, record_runs
 
--- Looks for a position in s[q..m] at which a scan accepts.  final: no more octets will come.
--- Returns the index, or nil, the index from which octets must be kept, and how many are needed there.
-local function seek(scan, s, q, m, final)
-  if not scan.octets then return nil, m + 1, 1 end
-  local offset = scan.offset
-  local at = q + offset
-  while true do
-    local hit = find(s, scan.octets, at)
-    if not hit or hit > m then
-      local rest = m - offset + 1
-      if rest < q then rest = q end
-      return nil, rest, m - rest + 2
-    end
-    local ok, more = scan.accept(s, hit - offset, m)
-    if ok then return hit - offset end
-    if ok == nil and not final and more <= scan.window then return nil, hit - offset, more end
-    at = hit + 1
-  end
-end
+-- One segment of n octets whose first one is octet pos of the stream.  tried: the first of them have been read by a
+-- loop for pages, which stopped at this offset.
+local consume
 
--- Position lost: the earliest octet at which one of the ways back accepts.
-local function search(q, m)
-  local best, way, keep, more
-  for i = 1, #stream.resync do
-    local at, rest, n = seek(stream.resync[i], S, q, m, false)
+do
+  local WINDOW, SMALL_WINDOW = 4096, 128  -- the small one behind a payload, where another may follow soon
+
+  -- Looks for a position in s[q..m] at which a scan accepts.  final: no more octets will come.
+  -- Returns the index, or nil, the index from which octets must be kept, and how many are needed there.
+  local function seek(scan, s, q, m, final)
+    if not scan.octets then return nil, m + 1, 1 end
+    local offset = scan.offset
+    local at = q + offset
+    while true do
+      local hit = find(s, scan.octets, at)
+      if not hit or hit > m then
+        local rest = m - offset + 1
+        if rest < q then rest = q end
+        return nil, rest, m - rest + 2
+      end
+      local ok, more = scan.accept(s, hit - offset, m)
+      if ok then return hit - offset end
+      if ok == nil and not final and more <= scan.window then return nil, hit - offset, more end
+      at = hit + 1
+    end
+  end
+
+  -- Position lost: the earliest octet at which one of the ways back accepts.
+  local function search(q, m)
+    local best, way, keep, more
+    for i = 1, #stream.resync do
+      local at, rest, n = seek(stream.resync[i], S, q, m, false)
+      if at then
+        if (not best or at < best) and (not keep or at < keep) then best, way = at, stream.resync[i] end
+      elseif not keep or rest < keep then
+        keep, more = rest, n
+      end
+    end
+    if best and (not keep or best < keep) then
+      report(FINDING.resync, finding_text.resync)
+      way.found()
+      return best
+    end
+    return nil, more or 1, keep or m + 1
+  end
+
+  -- A body without a length: to the place where its scan accepts, or not yet.
+  local function read_body(q, m, final)
+    local at, rest, more = seek(stream.scans[state], S, q, m, final)
     if at then
-      if (not best or at < best) and (not keep or at < keep) then best, way = at, stream.resync[i] end
-    elseif not keep or rest < keep then
-      keep, more = rest, n
+      stream.bodies[state](at, spos + at - 1 - R.body_at)
+      return at
+    end
+    return nil, more, rest
+  end
+
+  local function show_passed(was, q, to)
+    if want and to > q and asked[was == LOST and "undecoded" or "body"] then
+      tree_root:add(was == LOST and f.undecoded or f.body, range(q, to - q))
     end
   end
-  if best and (not keep or best < keep) then
-    report(FINDING.resync, finding_text.resync)
-    way.found()
-    return best
+
+  -- What cannot be read: behind the region if there is one, else lost.
+  local function give_up(q)
+    if region then
+      skip = region.stop - (spos + q - 1)
+      return q
+    end
+    state = LOST
+    report(FINDING.lost, finding_text.lost)
+    return q + 1
   end
-  return nil, more or 1, keep or m + 1
-end
 
--- A body without a length: to the place where its scan accepts, or not yet.
-local function read_body(q, m, final)
-  local at, rest, more = seek(stream.scans[state], S, q, m, final)
-  if at then
-    stream.bodies[state](at, spos + at - 1 - R.body_at)
-    return at
-  end
-  return nil, more, rest
-end
-
-local function show_passed(was, q, to)
-  if want and to > q then tree_root:add(was == LOST and f.undecoded or f.body, range(q, to - q)) end
-end
-
--- What cannot be read: behind the region if there is one, else lost.
-local function give_up(q)
-  if region then
+  local function short_region(q)
+    local start = state > stream.last and R.body_at or spos + q - 1
+    report(FINDING.short_region, format(finding_text.short_region, dec(region.stop - start)))
     skip = region.stop - (spos + q - 1)
-    return q
   end
-  state = LOST
-  report(FINDING.lost, finding_text.lost)
-  return q + 1
-end
 
-local function short_region(q)
-  local start = state > stream.last and R.body_at or spos + q - 1
-  report(FINDING.short_region, format(finding_text.short_region, dec(region.stop - start)))
-  skip = region.stop - (spos + q - 1)
-end
-
--- Applies rules to S from index q on.  Returns the index of the first octet not consumed and, if octets are lacking,
--- how many are needed from there on.
-local function run(q)
-  local have = #S
-  while true do
-    while region and spos + q - 1 >= region.stop and skip == 0 do
-      state, region = region.resume, region.up
-    end
-    if skip > 0 or q > have then return q end
-    local m, bounded = have, false
-    if region and region.stop - spos <= m then m, bounded = region.stop - spos, true end
-    local after, more, keep
-    local was = state
-    if was == LOST then
-      after, more, keep = search(q, m)
-    elseif was > stream.last then
-      after, more, keep = read_body(q, m, bounded)
-    else
-      local records = stream.record_runs[state]
-      if records and not want then
-        q = records(S, q, m)
-        if q > m then after, more = q, nil else after, more = stream.states[state](S, q, m) end
+  -- Applies rules to S from index q on.  Returns the index of the first octet not consumed and, if octets are lacking,
+  -- how many are needed from there on.
+  local function run(q)
+    local have = #S
+    while true do
+      while region and spos + q - 1 >= region.stop and skip == 0 do
+        state, region = region.resume, region.up
+      end
+      if skip > 0 or q > have then return q end
+      local m, bounded = have, false
+      if region and region.stop - spos <= m then m, bounded = region.stop - spos, true end
+      local after, more, keep
+      local was = state
+      if was == LOST then
+        after, more, keep = search(q, m)
+      elseif was > stream.last then
+        after, more, keep = read_body(q, m, bounded)
       else
-        after, more = stream.states[state](S, q, m)
+        local records = stream.record_runs[state]
+        if records and not want then
+          q = records(S, q, m)
+          if q > m then after, more = q, nil else after, more = stream.states[state](S, q, m) end
+        else
+          after, more = stream.states[state](S, q, m)
+        end
       end
-    end
-    if after then
-      if was == LOST then show_passed(was, q, after) end
-      q = after
-    elseif after == false then
-      q = give_up(q)
-    else
-      if keep and keep > q then
-        show_passed(was, q, keep)
-        q = keep
-      end
-      if bounded or region and spos + q - 1 + more > region.stop then
-        short_region(q)
-      elseif more > LONGEST then
-        fault(FINDING.too_long, q, format(finding_text.too_long, dec(more), dec(LONGEST)))
+      if after then
+        if was == LOST then show_passed(was, q, after) end
+        q = after
+      elseif after == false then
         q = give_up(q)
       else
-        return q, more
+        if keep and keep > q then
+          show_passed(was, q, keep)
+          q = keep
+        end
+        if bounded or region and spos + q - 1 + more > region.stop then
+          short_region(q)
+        elseif more > LONGEST then
+          fault(FINDING.too_long, q, format(finding_text.too_long, dec(more), dec(LONGEST)))
+          q = give_up(q)
+        else
+          return q, more
+        end
       end
     end
   end
-end
 
-local function pieces(c)
-  local list, i = {}, 0
-  while c do
-    i = i + 1
-    list[i] = c.s
-    c = c.up
-  end
-  for k = 1, floor(i / 2) do list[k], list[i - k + 1] = list[i - k + 1], list[k] end
-  return concat(list)
-end
-
--- Octets kept from earlier segments, and as much of this one as it takes.  Returns the tvb offset to go on from, or nil
--- when all of the segment was used up.
-local function join(tvb, n, pos)
-  local kept = carry.n
-  if kept + n < need then
-    carry = { up = carry, s = raw(tvb, 0, n), n = kept + n }
-    return nil
-  end
-  local head = pieces(carry)
-  local take = need - kept + 512
-  carry = nil
-  while true do
-    if take > n then take = n end
-    S, joined, base, spos = head .. raw(tvb, 0, take), nil, -kept, pos - kept
-    local q, more = run(1)
-    while skip > 0 and q <= kept do       -- a payload that ends before this segment begins
-      local step = kept - q + 1
-      if step > skip then step = skip end
-      q, skip = q + step, skip - step
-      q, more = run(q)
+  local function pieces(c)
+    local list, i = {}, 0
+    while c do
+      i = i + 1
+      list[i] = c.s
+      c = c.up
     end
-    if q > kept then return q - 1 - kept end
-    head, kept = sub(S, q, kept), kept - q + 1
-    if take == n then
-      carry, need = { s = head .. raw(tvb, 0, n), n = kept + n }, more or 1
+    for k = 1, floor(i / 2) do list[k], list[i - k + 1] = list[i - k + 1], list[k] end
+    return concat(list)
+  end
+
+  -- Octets kept from earlier segments, and as much of this one as it takes.  Returns the tvb offset to go on from, or
+  -- nil when all of the segment was used up.
+  local function join(tvb, n, pos)
+    local kept = carry.n
+    if kept + n < need then
+      carry = { up = carry, s = raw(tvb, 0, n), n = kept + n }
       return nil
     end
-    take = take + (more or 1) + WINDOW
-  end
-end
-
--- One segment of n octets whose first one is octet pos of the stream.
-local function consume(tvb, n, pos)
-  local o = 0
-  if carry then
-    o = join(tvb, n, pos)
-    if not o then return end
-  end
-  joined = nil
-  local window = WINDOW
-  while o < n do
-    if skip > 0 then
-      o, skip = o + skip, 0
-      if not want then window = SMALL_WINDOW end
-      if o >= n then
-        skip = o - n
-        break
+    local head = pieces(carry)
+    local take = need - kept + 512
+    carry = nil
+    while true do
+      if take > n then take = n end
+      S, joined, base, spos = head .. raw(tvb, 0, take), nil, -kept, pos - kept
+      local q, more = run(1)
+      while skip > 0 and q <= kept do       -- a payload that ends before this segment begins
+        local step = kept - q + 1
+        if step > skip then step = skip end
+        q, skip = q + step, skip - step
+        q, more = run(q)
       end
+      if q > kept then return q - 1 - kept end
+      head, kept = sub(S, q, kept), kept - q + 1
+      if take == n then
+        carry, need = { s = head .. raw(tvb, 0, n), n = kept + n }, more or 1
+        return nil
+      end
+      take = take + (more or 1) + WINDOW
     end
-    local pages = stream.page_runs[state]
-    if pages and not want and not region then
-      o = pages(tvb, o, n)
-      if o >= n then
-        skip = o - n
+  end
+
+  -- A run of PDUs with a payload from offset o on.  Returns the offset behind it.
+  local function read_pages(pages, tvb, o, n)
+    local shape, size = pages.shape()
+    local k
+    if shape then
+      o, k = run_of_shape(shape, tvb, o, n - pages.header, pages.header, size)
+    else
+      o, k = pages.loop(tvb, o, n - pages.header, size)
+    end
+    if k > 0 then
+      seen[pages.pdu] = seen[pages.pdu] + k
+      count(pages.counter, k)
+    end
+    return o
+  end
+
+  function consume(tvb, n, pos, tried)
+    local o = tried or 0
+    if carry then
+      o = join(tvb, n, pos)
+      if not o then return end
+    end
+    joined = nil
+    local window = tried and SMALL_WINDOW or WINDOW
+    while o < n do
+      if skip > 0 then
+        o, skip = o + skip, 0
+        window = SMALL_WINDOW
+        if o >= n then
+          skip = o - n
+          break
+        end
+      end
+      local pages = page_runs[state]
+      if pages and not (want or region or tried) then
+        o = read_pages(pages, tvb, o, n)
+        if o >= n then
+          skip = o - n
+          return
+        end
+      end
+      tried = nil
+      local w = n - o
+      if w > window then w = window end
+      S, base, spos = raw(tvb, o, w), o, pos + o
+      local q, more = run(1)
+      local rest = w - q + 1
+      if more and o + w >= n then
+        carry, need = { s = sub(S, q), n = rest }, more
         return
       end
+      window = more and q == 1 and w + more + WINDOW or WINDOW
+      o = o + q - 1
     end
-    local w = n - o
-    if w > window then w = window end
-    S, base, spos = raw(tvb, o, w), o, pos + o
-    local q, more = run(1)
-    local rest = w - q + 1
-    if more and o + w >= n then
-      carry, need = { s = sub(S, q), n = rest }, more
-      return
+    if skip == 0 and region then            -- regions that end exactly here
+      S, base, spos = "", n, pos + n
+      run(1)
     end
-    window = more and q == 1 and w + more + WINDOW or WINDOW
-    o = o + q - 1
-  end
-  if skip == 0 and region then            -- regions that end exactly here
-    S, base, spos = "", n, pos + n
-    run(1)
   end
 end
 
 ----------------------------------------------------------------------------------------------------
--- runtime/5_flows.lua: the same in every generated plugin
+-- runtime/5_notes.lua: the same in every generated plugin
 ----------------------------------------------------------------------------------------------------
 
--- Flows: which state belongs to which frame.
+-- Notes: what is needed to read a segment again, kept for each segment of the first pass in which something begins.
 --
--- A flow is one direction of one connection.  It is found by its two ports and then, where that is not enough, by its
--- addresses, not by tcp.stream: to declare that field makes TCP build its items for every frame, a fifth to a quarter
--- of all the time of a load at 1,448-octet segments.  A connection that uses a port pair again reaches us through the
--- heuristic again, since Wireshark knows it as a new conversation, and then gets new flows.  While every connection
--- came through the heuristic, a port pair that only one of them has is enough: no other is handed over at all.
---
--- For the same reason the TCP sequence number is not read: a hole in the capture shows as a header that cannot be, and
--- the machine then looks for a place to go on.  Offsets are counted, so behind a hole they are too small by its size.
---
--- Before a segment is read in the first pass, what is needed to read it again is noted: its tick (frame number and
--- how many pieces of that frame came before), its position, `skip` and state in one number, and, only where they
--- changed, registers and regions.  A segment that lies inside one payload is not noted: nothing begins in it.  There are
--- hundreds of thousands of notes: all but the latest are packed into strings, 21 octets for each.
+-- A note is three numbers: a tick (frame number and how many pieces of that frame came before), the position, and
+-- `skip` and state in one; registers and regions are kept only where they changed.  A segment that lies inside one
+-- payload is not noted.  There are hundreds of thousands of notes: all but the latest are packed into strings, 21
+-- octets for each. They are written for the live flow.
 --
 -- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
 -- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
 -- with more than one the first is always noted, and with it how many there are, which tells where a visit begins.
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
-local flows, pending, endpoints, conversations = {}, {}, {}, {}
-local alone = {}                       -- by both ports, where they are enough to know a flow
-local by_port = false                  -- connections were handed over that no heuristic claimed
-
-local function reset()
-  flows, pending, endpoints, conversations, alone = {}, {}, {}, {}, {}
-  by_port, now, live = false, 0, nil
-end
-
-local function handed_over()
-  if not by_port then by_port, alone = true, {} end
-end
-
-local function initial(registers)
-  local r = {}
-  for name, value in pairs(registers) do
-    if type(value) == "function" then r[name] = value() else r[name] = value end
-  end
-  return r
-end
-
-local function copy(t)
-  local c = {}
-  for k, v in pairs(t) do c[k] = v end
-  return c
-end
-
-local function new_flow(connection, tables, registers, since)
-  return {
-    connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, n = 0, last = -1,
-    recent = {}, written = 0, packed = {}, last_noted = -1, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
-    log_at = {}, log = {}, dirty = true, known = {},
-  }
-end
-
-local function new_conversation()
-  local c = { number = #conversations + 1, log_at = {}, log = {}, dirty = true, tally = {}, seen = {}, found = {},
-              facts = {}, channels = {}, flows = {}, C = initial(shared_registers) }
-  for k = 1, #counter_names do c.tally[k] = 0 end
-  for k = 1, #pdu_names do c.seen[k] = 0 end
-  conversations[#conversations + 1] = c
-  return c
-end
-
-local function remember_flow(flow, src, dst, src_port, dst_port)
-  flow.src, flow.dst = src, dst
-  local all = flow.connection.conversation.flows
-  all[#all + 1] = flow
-  local k = src_port * 65536 + dst_port
-  local list = flows[k]
-  if list then list[#list + 1] = flow else flows[k] = { flow } end
-  alone[k] = not list and not by_port and flow or nil
-end
-
--- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
--- that is there.
-local function new_connection(pinfo, channel, apart)
-  local place = tostring(pinfo.dst) .. " " .. pinfo.dst_port
-  local conversation = endpoints[place]
-  if conversation and not channel.joins then
-    local one_more = channel == channels[1] and conversation.channels[channel.name]
-    if one_more or apart or is_over(conversation) then conversation = nil end
-  end
-  if not conversation then
-    conversation = new_conversation()
-    endpoints[place] = conversation
-  end
-  local channels = conversation.channels
-  channels[channel.name] = (channels[channel.name] or 0) + 1
-  local connection = { channel = channel, conversation = conversation }
-  local forward = new_flow(connection, channel.forward, initial(channel.forward.registers), pinfo.number)
-  remember_flow(forward, pinfo.src, pinfo.dst, pinfo.src_port, pinfo.dst_port)
-  if channel.reverse then
-    local reverse = new_flow(connection, channel.reverse, initial(channel.reverse.registers), pinfo.number)
-    connection.reverse = reverse
-    remember_flow(reverse, pinfo.dst, pinfo.src, pinfo.dst_port, pinfo.src_port)
-  end
-  return forward
-end
-
--- The functions behind pinfo.number and so on, which save the look-up of their names in each packet.
-local get, get_number, get_src_port, get_dst_port, get_cols = {}, nil, nil, nil, nil
-local function learn_getters(pinfo)
-  local known = (getmetatable(pinfo) or {}).__getters or {}
-  for _, name in ipairs({ "number", "visited", "src_port", "dst_port", "src", "dst", "cols" }) do
-    get[name] = known[name] or function(p) return p[name] end
-  end
-  get_number, get_src_port, get_dst_port, get_cols = get.number, get.src_port, get.dst_port, get.cols
-end
-
--- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.  Not for those
--- that are `alone`.
-local function flow_of(pinfo, number)
-  local list = flows[get.src_port(pinfo) * 65536 + get.dst_port(pinfo)] or {}
-  local src, dst = get.src(pinfo), get.dst(pinfo)
-  for i = #list, 1, -1 do
-    local flow = list[i]
-    if flow.since <= number and flow.src == src and flow.dst == dst then return flow end
-  end
-  return nil
-end
-
--- Notes, three numbers each: the i-th is that of call i.
-local NOTES = 64                       -- in a string
-local NOTE, NOTE_OCTETS = ">I7I7I7", 21
-local MANY_NOTES = ">" .. ("I7"):rep(3 * NOTES)
-local pack, unpack_notes, spread = Struct.pack, Struct.unpack, table.unpack or unpack
 local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
+local add_note, how_many, note
 
-local function add_note(flow, tick, place, packed_state)
-  local recent, n = flow.recent, flow.written
-  if n == 3 * NOTES then
-    flow.packed[#flow.packed + 1] = pack(MANY_NOTES, spread(recent, 1, n))
-    n = 0
+do
+  local NOTES = 64                     -- in a string
+  local FULL = 3 * NOTES
+  local ONE, OCTETS, MANY = ">I7I7I7", 21, ">" .. ("I7"):rep(FULL)
+  local pack, unpack_notes, spread = Struct.pack, Struct.unpack, table.unpack or unpack
+
+  function add_note(tick, packed_state)
+    local n = written
+    if n == FULL then
+      live.packed[#live.packed + 1] = pack(MANY, spread(recent, 1, n))
+      n = 0
+    end
+    recent[n + 1], recent[n + 2], recent[n + 3], written = tick, position, packed_state, n + 3
   end
-  recent[n + 1], recent[n + 2], recent[n + 3] = tick, place, packed_state
-  flow.n, flow.written, flow.last_noted = flow.n + 1, n + 3, tick
-end
 
-local function note(flow, i)
-  local k = (i - 1) % NOTES
-  local packed = flow.packed[(i - 1 - k) / NOTES + 1]
-  if packed then return unpack_notes(NOTE, packed, k * NOTE_OCTETS + 1) end
-  return flow.recent[3 * k + 1], flow.recent[3 * k + 2], flow.recent[3 * k + 3]
+  -- The notes of a flow: the i-th is that of call i.
+  function how_many(flow)
+    return #flow.packed * NOTES + (flow == live and written or flow.written) / 3
+  end
+
+  function note(flow, i)
+    local k = (i - 1) % NOTES
+    local packed = flow.packed[(i - 1 - k) / NOTES + 1]
+    if packed then return unpack_notes(ONE, packed, k * OCTETS + 1) end
+    return flow.recent[3 * k + 1], flow.recent[3 * k + 2], flow.recent[3 * k + 3]
+  end
 end
 
 -- The last of n that is not greater than a limit: 0 if there is none.
@@ -1302,7 +1322,8 @@ end
 -- payload.  Also whether other pieces of the frame came before it.
 local function call_of(flow, number)
   local tick = number * PIECES
-  local at = latest(flow.n, note, flow, tick)
+  local n = how_many(flow)
+  local at = latest(n, note, flow, tick)
   if at == 0 then return nil, false end
   local noted, _, packed = note(flow, at)
   if noted < tick then return nil, false end
@@ -1312,22 +1333,28 @@ local function call_of(flow, number)
   if turn >= pieces then turn = 0 end
   flow.turn_number, flow.turn = number, turn
   if turn > 0 then
-    at = latest(flow.n, note, flow, tick + turn)
+    at = latest(n, note, flow, tick + turn)
     noted, _, packed = note(flow, at)
   end
   return noted == tick + turn and packed ~= UNNOTED and at or nil, turn > 0
 end
 
 -- The tick of another piece of a frame in the first pass, whose first piece has *tick*; nil for one out of its turn.
-local function tick_of(flow, tick)
-  local turn = flow.last - tick + 1
+local function tick_of(tick)
+  local turn = last - tick + 1
   if turn >= PIECES then return nil end
   if turn == 1 then
-    if flow.last_noted < tick then add_note(flow, tick, position, UNNOTED) end
-    flow.first = flow.n
+    if written == 0 or recent[written - 2] < tick then add_note(tick, UNNOTED) end
+    live.first = how_many(live)
   end
-  flow.pieces[flow.first] = turn + 1
+  live.pieces[live.first] = turn + 1
   return tick + turn
+end
+
+local function copy(t)
+  local c = {}
+  for k, v in pairs(t) do c[k] = v end
+  return c
 end
 
 -- The registers and regions of this flow have changed since they were last noted, or may have.
@@ -1348,8 +1375,9 @@ end
 
 -- Note what is needed to read this call of the live flow again.
 local function take_snapshot(flow)
-  add_note(flow, now, position, skip * 256 + state + 1)
-  local i = flow.n
+  add_note(now, skip * 256 + state + 1)
+  if not (carry or changed or shared_changed) and region == flow.noted_region then return end
+  local i = how_many(flow)
   if carry then flow.carries[i], flow.needs[i] = carry.up and carry or carry.s, need end   -- mostly a bare string
   if changed or region ~= flow.noted_region then note_registers(flow, i) end
   if shared_changed then
@@ -1359,22 +1387,153 @@ local function take_snapshot(flow)
   end
 end
 
+----------------------------------------------------------------------------------------------------
+-- runtime/6_flows.lua: the same in every generated plugin
+----------------------------------------------------------------------------------------------------
+
+-- Flows: which state belongs to which frame.
+--
+-- A flow is one direction of one connection.  It is found by its two ports and then, where that is not enough, by its
+-- addresses, not by tcp.stream: to declare that field makes TCP build its items for every frame, a fifth to a quarter
+-- of all the time of a load at 1,448-octet segments.  A connection that uses a port pair again reaches us through the
+-- heuristic again, since Wireshark knows it as a new conversation, and then gets new flows.  While every connection
+-- came through the heuristic, the source port of only one direction is enough: no other is handed over at all.
+--
+-- For the same reason the TCP sequence number is not read: a hole in the capture shows as a header that cannot be, and
+-- the machine then looks for a place to go on.  Offsets are counted, so behind a hole they are too small by its size.
+
+local flows, pending, endpoints, conversations = {}, {}, {}, {}
+local alone = {}                       -- by source port, where that is enough to know a flow; else true
+local by_port = false                  -- connections were handed over that no heuristic claimed
+
+local function reset()
+  flows, pending, endpoints, conversations, alone = {}, {}, {}, {}, {}
+  by_port, now, live, settled, quick_port, quick_count, counting = false, 0, false, false, nil, 0, 0
+end
+
+local function handed_over()
+  if not by_port then by_port, alone, quick_port = true, {}, nil end
+end
+
+local function initial(registers)
+  local r = {}
+  for name, value in pairs(registers) do
+    if type(value) == "function" then r[name] = value() else r[name] = value end
+  end
+  return r
+end
+
+-- A connection on this channel whose forward direction is the one of this packet; apart: it is not of the conversation
+-- that is there.
+local new_connection
+
+do
+  local function new_flow(connection, tables, registers, since)
+    return {
+      connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, last = -1,
+      recent = {}, written = 0, packed = {}, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
+      log_at = {}, log = {}, dirty = true, known = {},
+    }
+  end
+
+  local function new_conversation()
+    local c = { number = #conversations + 1, log_at = {}, log = {}, dirty = true, tally = {}, seen = {}, found = {},
+                facts = {}, channels = {}, flows = {}, C = initial(shared_registers) }
+    for k = 1, #counter_names do c.tally[k] = 0 end
+    for k = 1, #pdu_names do c.seen[k] = 0 end
+    conversations[#conversations + 1] = c
+    return c
+  end
+
+  local function remember_flow(flow, src, dst, src_port, dst_port)
+    flow.src, flow.dst = src, dst
+    local all = flow.connection.conversation.flows
+    all[#all + 1] = flow
+    local k = src_port * 65536 + dst_port
+    local list = flows[k]
+    if list then list[#list + 1] = flow else flows[k] = { flow } end
+  end
+
+  -- A direction, or what is known to be none of ours, has this source port.
+  local function use_port(port, flow)
+    if not by_port then alone[port] = alone[port] == nil and flow or true end
+    if port == quick_port then quick_port = nil end
+  end
+
+  function new_connection(pinfo, channel, apart)
+    local place = tostring(pinfo.dst) .. " " .. pinfo.dst_port
+    local conversation = endpoints[place]
+    if conversation and not channel.joins then
+      local one_more = channel == channels[1] and conversation.channels[channel.name]
+      if one_more or apart or is_over(conversation) then conversation = nil end
+    end
+    if not conversation then
+      conversation = new_conversation()
+      endpoints[place] = conversation
+    end
+    local channels = conversation.channels
+    channels[channel.name] = (channels[channel.name] or 0) + 1
+    local connection = { channel = channel, conversation = conversation }
+    local forward = new_flow(connection, channel.forward, initial(channel.forward.registers), pinfo.number)
+    remember_flow(forward, pinfo.src, pinfo.dst, pinfo.src_port, pinfo.dst_port)
+    if channel.reverse then
+      local reverse = new_flow(connection, channel.reverse, initial(channel.reverse.registers), pinfo.number)
+      connection.reverse = reverse
+      remember_flow(reverse, pinfo.dst, pinfo.src, pinfo.dst_port, pinfo.src_port)
+    end
+    use_port(pinfo.src_port, forward)
+    use_port(pinfo.dst_port, connection.reverse)
+    return forward
+  end
+end
+
+-- The functions behind pinfo.number and so on, which save the look-up of their names in each packet.  They can be
+-- learnt from a packet only: the first one.
+local get, get_number, get_src_port, get_cols = {}, nil, nil, nil
+local function learn_getters(pinfo)
+  local known = (getmetatable(pinfo) or {}).__getters or {}
+  for _, name in ipairs({ "visited", "number", "src_port", "dst_port", "src", "dst", "cols" }) do
+    get[name] = known[name] or function(p) return p[name] end
+  end
+  get_number, get_src_port, get_cols = get.number, get.src_port, get.cols
+end
+
+function get_number(pinfo)
+  learn_getters(pinfo)
+  return get_number(pinfo)
+end
+
+-- The flow of a packet: of those with its ports and addresses the youngest that existed at that frame.  Not for those
+-- that are `alone`.
+local function flow_of(pinfo, number)
+  local list = flows[get.src_port(pinfo) * 65536 + get.dst_port(pinfo)] or {}
+  local src, dst = get.src(pinfo), get.dst(pinfo)
+  for i = #list, 1, -1 do
+    local flow = list[i]
+    if flow.since <= number and flow.src == src and flow.dst == dst then return flow end
+  end
+  return nil
+end
+
 local function put_away()
   local flow = live
   if not flow then return end
+  count_quick()
+  flow.last, flow.written = last, written
   flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
   flow.pos, flow.dirty, flow.connection.conversation.dirty = position, changed, shared_changed
-  live = nil
+  live, quick_port = false, nil
 end
 
 local function take_up(flow)
   put_away()
   local conversation = flow.connection.conversation
-  R, C, stream = flow.R, conversation.C, flow.tables
+  R, C, stream, page_runs = flow.R, conversation.C, flow.tables, flow.tables.page_runs
+  last, recent, written = flow.last, flow.recent, flow.written
   state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
   position, changed, shared_changed = flow.pos, flow.dirty, conversation.dirty
   totals, seen, found, facts = conversation.tally, conversation.seen, conversation.found, conversation.facts
-  live, replay, told = flow, false, nil
+  live, replay, told, told_counter, quick_shape = flow, false, {}, 0, nil
 end
 
 -- Everything as it was before call i; what is counted from then on is of no interest.
@@ -1388,18 +1547,20 @@ local function load_snapshot(flow, i)
   local kept = flow.carries[i]
   carry, need = type(kept) == "string" and { s = kept, n = #kept } or kept, flow.needs[i] or 0
   local entry = flow.log[latest(#flow.log_at, element, flow.log_at, i)]
-  R, region, stream = copy(entry.R), entry.region, flow.tables
+  R, region, stream, page_runs = copy(entry.R), entry.region, flow.tables, flow.tables.page_runs
   local c = flow.connection.conversation
   C = copy(c.log[latest(#c.log_at, element, c.log_at, tick)])
   now, position, replay, overlays = tick, place, true, {}
   totals, seen, found = setmetatable({}, of_no_interest), setmetatable({}, of_no_interest), {}
 end
 
+local streams = {}
+
 ----------------------------------------------------------------------------------------------------
 -- stream main
 ----------------------------------------------------------------------------------------------------
 
-local stream_main = {
+streams.main = {
   name = "main", last = 42,
   scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "mapped_ram", "mapped_due", "mapped_block", "mapped_page_size", "mapped_bitmap", "mapped_hole", "mapped_pages", "page_sizes", "blocks_left", "discarded", "layout", "eos", "started_node", "started_bitmap", "granularity", "slirp_left", "first_bit", "unpacked" },
   registers = {
@@ -1435,9 +1596,9 @@ local stream_main = {
     unpacked = 0,
   },
 }
-table.insert(stream_main.scalars, "body_at")
+table.insert(streams.main.scalars, "body_at")
 
-stream_main.states = {
+streams.main.states = {
   -- start: The first octets of a connection.
   [1] = function(s, q, m)
     -- QEMU_VM_FILE_MAGIC  (dissector/protocols/qemu_migration/stream_start.py:62)
@@ -1450,8 +1611,8 @@ stream_main.states = {
       if want then
         local t = open(1, q, 8, 0)
         if t then
-          t:add(f.magic, range(q, 4))
-          t:add(f.version, range(q + 4, 4))
+          if asked.magic then t:add(f.magic, range(q, 4)) end
+          if asked.version then t:add(f.version, range(q + 4, 4)) end
         end
       end
       if w2 == 2 then report(2, "SaveVM v2 format is obsolete and don't work anymore") end
@@ -1525,10 +1686,12 @@ stream_main.states = {
       if want then
         local t = open(2, q, end_machine, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.configuration_length, range(q + 1, 4))
-          if p2 > 0 then t:add(f.configuration_machine, range(q + 5, p2)) end
-          t:append_text(", " .. format("%s", text(v_machine)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.configuration_length then t:add(f.configuration_length, range(q + 1, 4)) end
+          if asked.configuration_machine then
+            if p2 > 0 then t:add(f.configuration_machine, range(q + 5, p2)) end
+          end
+          if visible then t:append_text(", " .. format("%s", text(v_machine))) end
         end
       end
       seen[2] = seen[2] + 1
@@ -1618,12 +1781,14 @@ stream_main.states = {
       if want then
         local t = open(3, q, end_bits, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.configuration_idstr_length, range(q + 1, 1))
-          if p2 > 0 then t:add(f.configuration_idstr, range(q + 2, p2)) end
-          t:add(f.configuration_version_id, range(q + end_idstr, 4))
-          t:add(f.configuration_bits, range(q + end_version_id, 4))
-          t:append_text(" " .. format("%s", dec(w5)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.configuration_idstr_length then t:add(f.configuration_idstr_length, range(q + 1, 1)) end
+          if asked.configuration_idstr then
+            if p2 > 0 then t:add(f.configuration_idstr, range(q + 2, p2)) end
+          end
+          if asked.configuration_version_id then t:add(f.configuration_version_id, range(q + end_idstr, 4)) end
+          if asked.configuration_bits then t:add(f.configuration_bits, range(q + end_version_id, 4)) end
+          if visible then t:append_text(" " .. format("%s", dec(w5))) end
         end
       end
       if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
@@ -1658,11 +1823,13 @@ stream_main.states = {
       if want then
         local t = open(4, q, end_count, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.configuration_idstr_length, range(q + 1, 1))
-          if p2 > 0 then t:add(f.configuration_idstr, range(q + 2, p2)) end
-          t:add(f.configuration_version_id, range(q + end_idstr, 4))
-          t:add(f.configuration_count, range(q + end_version_id, 4))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.configuration_idstr_length then t:add(f.configuration_idstr_length, range(q + 1, 1)) end
+          if asked.configuration_idstr then
+            if p2 > 0 then t:add(f.configuration_idstr, range(q + 2, p2)) end
+          end
+          if asked.configuration_version_id then t:add(f.configuration_version_id, range(q + end_idstr, 4)) end
+          if asked.configuration_count then t:add(f.configuration_count, range(q + end_version_id, 4)) end
         end
       end
       if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
@@ -1694,11 +1861,13 @@ stream_main.states = {
       if want then
         local t = open(5, q, end_uuid, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.configuration_idstr_length, range(q + 1, 1))
-          if p2 > 0 then t:add(f.configuration_idstr, range(q + 2, p2)) end
-          t:add(f.configuration_version_id, range(q + end_idstr, 4))
-          t:add(f.configuration_uuid, range(q + end_version_id, 16))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.configuration_idstr_length then t:add(f.configuration_idstr_length, range(q + 1, 1)) end
+          if asked.configuration_idstr then
+            if p2 > 0 then t:add(f.configuration_idstr, range(q + 2, p2)) end
+          end
+          if asked.configuration_version_id then t:add(f.configuration_version_id, range(q + end_idstr, 4)) end
+          if asked.configuration_uuid then t:add(f.configuration_uuid, range(q + end_version_id, 16)) end
         end
       end
       if w4 % 256 > 1 then report(7, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
@@ -1744,9 +1913,11 @@ stream_main.states = {
       if want then
         local t = open(6, q, end_capability, 0)
         if t then
-          t:add(f.configuration_capability_length, range(q, 1))
-          if w1 > 0 then t:add(f.configuration_capability, range(q + 1, w1)) end
-          t:append_text(", " .. format("%s", text(v_capability)))
+          if asked.configuration_capability_length then t:add(f.configuration_capability_length, range(q, 1)) end
+          if asked.configuration_capability then
+            if w1 > 0 then t:add(f.configuration_capability, range(q + 1, w1)) end
+          end
+          if visible then t:append_text(", " .. format("%s", text(v_capability))) end
         end
       end
       if not (v_capability == "xbzrle" or v_capability == "rdma-pin-all" or v_capability == "auto-converge" or v_capability == "zero-blocks" or v_capability == "events" or v_capability == "postcopy-ram" or v_capability == "x-colo" or v_capability == "release-ram" or v_capability == "return-path" or v_capability == "pause-before-switchover" or v_capability == "multifd" or v_capability == "dirty-bitmaps" or v_capability == "postcopy-blocktime" or v_capability == "late-block-activate" or v_capability == "x-ignore-shared" or v_capability == "validate-uuid" or v_capability == "background-snapshot" or v_capability == "zero-copy-send" or v_capability == "postcopy-preempt" or v_capability == "switchover-ack" or v_capability == "dirty-limit" or v_capability == "mapped-ram" or v_capability == "compress" or v_capability == "block") then report(10, format("Received unknown capability %s", text(v_capability))) end
@@ -1771,11 +1942,11 @@ stream_main.states = {
       if want then
         local t = open(7, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name and ((recall(C.sections, w2) or "") ~= "") then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text((recall(C.sections, w2) or "")))) end
         end
       end
       if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
@@ -1812,14 +1983,16 @@ stream_main.states = {
       if want then
         local t = open(8, q, end_version_id, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          t:add(f.section_name_length, range(q + 5, 1))
-          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
-          t:add(f.section_instance, range(q + end_idstr, 4))
-          t:add(f.section_version, range(q + end_instance_id, 4))
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text(v_idstr)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name_length then t:add(f.section_name_length, range(q + 5, 1)) end
+          if asked.section_name then
+            if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
+          end
+          if asked.section_instance then t:add(f.section_instance, range(q + end_idstr, 4)) end
+          if asked.section_version then t:add(f.section_version, range(q + end_instance_id, 4)) end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text(v_idstr))) end
         end
       end
       if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
@@ -1861,14 +2034,16 @@ stream_main.states = {
       if want then
         local t = open(9, q, end_version_id, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          t:add(f.section_name_length, range(q + 5, 1))
-          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
-          t:add(f.section_instance, range(q + end_idstr, 4))
-          t:add(f.section_version, range(q + end_instance_id, 4))
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text(v_idstr)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name_length then t:add(f.section_name_length, range(q + 5, 1)) end
+          if asked.section_name then
+            if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
+          end
+          if asked.section_instance then t:add(f.section_instance, range(q + end_idstr, 4)) end
+          if asked.section_version then t:add(f.section_version, range(q + end_instance_id, 4)) end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text(v_idstr))) end
         end
       end
       if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
@@ -1897,11 +2072,11 @@ stream_main.states = {
       if want then
         local t = open(10, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name and ((recall(C.sections, w2) or "") ~= "") then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text((recall(C.sections, w2) or "")))) end
         end
       end
       if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
@@ -1933,7 +2108,7 @@ stream_main.states = {
       if want then
         local t = open(11, q, 1, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
         end
       end
       seen[11] = seen[11] + 1
@@ -1953,7 +2128,7 @@ stream_main.states = {
       if want then
         local t = open(11, q, 1, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
         end
       end
       seen[11] = seen[11] + 1
@@ -1985,11 +2160,11 @@ stream_main.states = {
       if want then
         local t = open(12, q, 9, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          t:add(f.ping_value, range(q + 5, 4))
-          t:append_text(" " .. format("0x%s", hex(w4, 0)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.ping_value then t:add(f.ping_value, range(q + 5, 4)) end
+          if visible then t:append_text(" " .. format("0x%s", hex(w4, 0))) end
         end
       end
       if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
@@ -2012,9 +2187,9 @@ stream_main.states = {
       if want then
         local t = open(13, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
@@ -2038,9 +2213,9 @@ stream_main.states = {
       if want then
         local t = open(14, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
@@ -2064,9 +2239,9 @@ stream_main.states = {
       if want then
         local t = open(15, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       seen[15] = seen[15] + 1
@@ -2088,9 +2263,9 @@ stream_main.states = {
       if want then
         local t = open(16, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
@@ -2114,9 +2289,9 @@ stream_main.states = {
       if want then
         local t = open(16, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
@@ -2139,9 +2314,9 @@ stream_main.states = {
       if want then
         local t = open(17, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       seen[17] = seen[17] + 1
@@ -2163,9 +2338,9 @@ stream_main.states = {
       if want then
         local t = open(18, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
@@ -2193,11 +2368,11 @@ stream_main.states = {
       if want then
         local t = open(19, q, 21, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          t:add(f.advise_page_size_summary, range(q + 5, 8))
-          t:add(f.advise_target_page_size, range(q + 13, 8))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.advise_page_size_summary then t:add(f.advise_page_size_summary, range(q + 5, 8)) end
+          if asked.advise_target_page_size then t:add(f.advise_target_page_size, range(q + 13, 8)) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
@@ -2225,9 +2400,9 @@ stream_main.states = {
       if want then
         local t = open(20, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy))) end
@@ -2263,14 +2438,16 @@ stream_main.states = {
       if want then
         local t = open(21, q, end_nil, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          t:add(f.discard_version, range(q + 5, 1))
-          t:add(f.discard_block_length, range(q + 6, 1))
-          if p4 > 0 then t:add(f.discard_block, range(q + 7, p4)) end
-          t:add(f.discard_nil, range(q + end_block, 1))
-          t:append_text(" " .. format("%s", text(v_block)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.discard_version then t:add(f.discard_version, range(q + 5, 1)) end
+          if asked.discard_block_length then t:add(f.discard_block_length, range(q + 6, 1)) end
+          if asked.discard_block then
+            if p4 > 0 then t:add(f.discard_block, range(q + 7, p4)) end
+          end
+          if asked.discard_nil then t:add(f.discard_nil, range(q + end_block, 1)) end
+          if visible then t:append_text(" " .. format("%s", text(v_block))) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy))) end
@@ -2307,12 +2484,14 @@ stream_main.states = {
       if want then
         local t = open(22, q, end_block, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          t:add(f.recv_bitmap_block_length, range(q + 5, 1))
-          if p4 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p4)) end
-          t:append_text(" " .. format("%s", text(v_block)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.recv_bitmap_block_length then t:add(f.recv_bitmap_block_length, range(q + 5, 1)) end
+          if asked.recv_bitmap_block then
+            if p4 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p4)) end
+          end
+          if visible then t:append_text(" " .. format("%s", text(v_block))) end
         end
       end
       if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MSG_RP_RECV_BITMAP"))) end
@@ -2341,12 +2520,14 @@ stream_main.states = {
       if want then
         local t = open(22, q, end_block, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          t:add(f.recv_bitmap_block_length, range(q + 5, 1))
-          if p4 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p4)) end
-          t:append_text(" " .. format("%s", text(v_block)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.recv_bitmap_block_length then t:add(f.recv_bitmap_block_length, range(q + 5, 1)) end
+          if asked.recv_bitmap_block then
+            if p4 > 0 then t:add(f.recv_bitmap_block, range(q + 6, p4)) end
+          end
+          if visible then t:append_text(" " .. format("%s", text(v_block))) end
         end
       end
       report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(9, 0)))
@@ -2372,11 +2553,11 @@ stream_main.states = {
       if want then
         local t = open(23, q, 9, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          t:add(f.packaged_length, range(q + 5, 4))
-          t:append_text(" " .. format("%s B", dec(w4)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.packaged_length then t:add(f.packaged_length, range(q + 5, 4)) end
+          if visible then t:append_text(" " .. format("%s B", dec(w4))) end
         end
       end
       if w4 > 0x1000000 and pref.release == 2 then report(28, format("Unreasonably large packaged state: %s", dec(w4))) end
@@ -2403,11 +2584,11 @@ stream_main.states = {
       if want then
         local t = open(24, q, 5, w3)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w3)
-          t:append_text(" " .. format("0x%s", hex(w2, 0)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.command_data then show_payload(t, f.command_data, q + 5, w3) end
+          if visible then t:append_text(" " .. format("0x%s", hex(w2, 0))) end
         end
       end
       if not (w2 >= 1 and w2 <= 11) then report(31, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
@@ -2479,11 +2660,11 @@ stream_main.states = {
       if want then
         local t = open(7, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name and ((recall(C.sections, w2) or "") ~= "") then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text((recall(C.sections, w2) or "")))) end
         end
       end
       if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
@@ -2520,14 +2701,16 @@ stream_main.states = {
       if want then
         local t = open(8, q, end_version_id, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          t:add(f.section_name_length, range(q + 5, 1))
-          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
-          t:add(f.section_instance, range(q + end_idstr, 4))
-          t:add(f.section_version, range(q + end_instance_id, 4))
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text(v_idstr)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name_length then t:add(f.section_name_length, range(q + 5, 1)) end
+          if asked.section_name then
+            if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
+          end
+          if asked.section_instance then t:add(f.section_instance, range(q + end_idstr, 4)) end
+          if asked.section_version then t:add(f.section_version, range(q + end_instance_id, 4)) end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text(v_idstr))) end
         end
       end
       if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
@@ -2569,14 +2752,16 @@ stream_main.states = {
       if want then
         local t = open(9, q, end_version_id, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          t:add(f.section_name_length, range(q + 5, 1))
-          if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
-          t:add(f.section_instance, range(q + end_idstr, 4))
-          t:add(f.section_version, range(q + end_instance_id, 4))
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text(v_idstr)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name_length then t:add(f.section_name_length, range(q + 5, 1)) end
+          if asked.section_name then
+            if p2 > 0 then t:add(f.section_name, range(q + 6, p2)) end
+          end
+          if asked.section_instance then t:add(f.section_instance, range(q + end_idstr, 4)) end
+          if asked.section_version then t:add(f.section_version, range(q + end_instance_id, 4)) end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text(v_idstr))) end
         end
       end
       if v_idstr == "ram" and w5 > 4 then report(12, format("savevm: unsupported version %s for 'ram' v4", dec(w5))) end
@@ -2605,11 +2790,11 @@ stream_main.states = {
       if want then
         local t = open(10, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name and ((recall(C.sections, w2) or "") ~= "") then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text((recall(C.sections, w2) or "")))) end
         end
       end
       if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
@@ -2640,7 +2825,7 @@ stream_main.states = {
       if want then
         local t = open(11, q, 1, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
         end
       end
       seen[11] = seen[11] + 1
@@ -2665,11 +2850,11 @@ stream_main.states = {
       if want then
         local t = open(12, q, 9, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          t:add(f.ping_value, range(q + 5, 4))
-          t:append_text(" " .. format("0x%s", hex(w4, 0)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.ping_value then t:add(f.ping_value, range(q + 5, 4)) end
+          if visible then t:append_text(" " .. format("0x%s", hex(w4, 0))) end
         end
       end
       if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
@@ -2692,9 +2877,9 @@ stream_main.states = {
       if want then
         local t = open(13, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
@@ -2718,9 +2903,9 @@ stream_main.states = {
       if want then
         local t = open(14, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 1 or C.postcopy == 2) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy))) end
@@ -2744,9 +2929,9 @@ stream_main.states = {
       if want then
         local t = open(15, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       seen[15] = seen[15] + 1
@@ -2768,9 +2953,9 @@ stream_main.states = {
       if want then
         local t = open(16, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.whole == 1 and R.recovery == 0 then report(21, format("%s only used for recovery", text("MIG_CMD_POSTCOPY_RESUME"))) end
@@ -2794,9 +2979,9 @@ stream_main.states = {
       if want then
         local t = open(16, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       report(22, format("0x%s is this command's number in QEMU 3.0 only", hex(8, 0)))
@@ -2819,9 +3004,9 @@ stream_main.states = {
       if want then
         local t = open(17, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       seen[17] = seen[17] + 1
@@ -2843,9 +3028,9 @@ stream_main.states = {
       if want then
         local t = open(18, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy))) end
@@ -2869,11 +3054,11 @@ stream_main.states = {
       if want then
         local t = open(24, q, 5, w3)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w3)
-          t:append_text(", " .. format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.command_data then show_payload(t, f.command_data, q + 5, w3) end
+          if visible then t:append_text(", " .. format("%s", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or ""))) end
         end
       end
       report(37, format("%s inside a package: the destination takes its payload from behind the package", text(w2 == 1 and "OPEN_RETURN_PATH" or w2 == 2 and "PING" or w2 == 3 and "POSTCOPY_ADVISE" or w2 == 4 and "POSTCOPY_LISTEN" or w2 == 5 and "POSTCOPY_RUN" or w2 == 6 and "POSTCOPY_RAM_DISCARD" or w2 == 7 and "PACKAGED" or w2 == 8 and "ENABLE_COLO" or w2 == 9 and "POSTCOPY_RESUME" or w2 == 10 and "RECV_BITMAP" or w2 == 11 and "SWITCHOVER_START" or "")))
@@ -2895,11 +3080,11 @@ stream_main.states = {
       if want then
         local t = open(24, q, 5, w3)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          show_payload(t, f.command_data, q + 5, w3)
-          t:append_text(" " .. format("0x%s", hex(w2, 0)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.command_data then show_payload(t, f.command_data, q + 5, w3) end
+          if visible then t:append_text(" " .. format("0x%s", hex(w2, 0))) end
         end
       end
       if not (w2 >= 1 and w2 <= 11) then report(31, format("MIG_CMD 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
@@ -2975,11 +3160,11 @@ stream_main.states = {
       if want then
         local t = open(7, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
-          if C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
-          t:append_text(" " .. format("%s", text((recall(C.sections, w2) or ""))))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name and ((recall(C.sections, w2) or "") ~= "") then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if asked.section_footers and C.footers == 2 then t:add(f.section_footers, C.footers == 2 and "none" or ""):set_generated() end
+          if visible then t:append_text(" " .. format("%s", text((recall(C.sections, w2) or "")))) end
         end
       end
       if C.whole == 1 and (recall(C.sections, w2) or "") == "" then report(11, format("Unknown savevm section %s", dec(w2))) end
@@ -3013,11 +3198,11 @@ stream_main.states = {
       if want then
         local t = open(12, q, 9, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.command, range(q + 1, 2))
-          t:add(f.command_length, range(q + 3, 2))
-          t:add(f.ping_value, range(q + 5, 4))
-          t:append_text(" " .. format("0x%s", hex(w4, 0)))
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.command then t:add(f.command, range(q + 1, 2)) end
+          if asked.command_length then t:add(f.command_length, range(q + 3, 2)) end
+          if asked.ping_value then t:add(f.ping_value, range(q + 5, 4)) end
+          if visible then t:append_text(" " .. format("0x%s", hex(w4, 0))) end
         end
       end
       if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
@@ -3047,12 +3232,12 @@ stream_main.states = {
       if want then
         local t = open(25, q, 9, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.ping_value, range(q + 5, 4))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.ping_value then t:add(f.ping_value, range(q + 5, 4)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
         end
       end
       if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
@@ -3300,9 +3485,9 @@ stream_main.states = {
       if want then
         local t = open(28, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name and R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
       if w2 ~= R.section then report(40, format("Mismatched section id in footer for %s - read 0x%s expected 0x%s", text(R.section_name), hex(w2, 0), hex(R.section, 0))) end
@@ -3322,9 +3507,9 @@ stream_main.states = {
       if want then
         local t = open(28, q, 5, 0)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.section_id, range(q + 1, 4))
-          if (recall(C.sections, w2) or "") ~= "" then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.section_id then t:add(f.section_id, range(q + 1, 4)) end
+          if asked.section_name and ((recall(C.sections, w2) or "") ~= "") then t:add(f.section_name, (recall(C.sections, w2) or "")):set_generated() end
         end
       end
       seen[28] = seen[28] + 1
@@ -3361,9 +3546,9 @@ stream_main.states = {
       if want then
         local t = open(29, q, 5, w2)
         if t then
-          t:add(f.section_type, range(q, 1))
-          t:add(f.vmdescription_length, range(q + 1, 4))
-          show_payload(t, f.vmdescription_json, q + 5, w2)
+          if asked.section_type then t:add(f.section_type, range(q, 1)) end
+          if asked.vmdescription_length then t:add(f.vmdescription_length, range(q + 1, 4)) end
+          if asked.vmdescription_json then show_payload(t, f.vmdescription_json, q + 5, w2) end
         end
       end
       seen[29] = seen[29] + 1
@@ -3417,9 +3602,9 @@ stream_main.states = {
       if want then
         local t = open(30, q, 12, 0)
         if t then
-          t:add(f.colo_message, range(q, 4))
-          t:add(f.colo_size, range(q + 4, 8))
-          t:append_text(", " .. "COLO VM state")
+          if asked.colo_message then t:add(f.colo_message, range(q, 4)) end
+          if asked.colo_size then t:add(f.colo_size, range(q + 4, 8)) end
+          if visible then t:append_text(", " .. "COLO VM state") end
         end
       end
       seen[30] = seen[30] + 1
@@ -3439,8 +3624,8 @@ stream_main.states = {
       if want then
         local t = open(31, q, 4, 0)
         if t then
-          t:add(f.colo_message, range(q, 4))
-          t:append_text(", " .. "COLO VMSTATE_SEND")
+          if asked.colo_message then t:add(f.colo_message, range(q, 4)) end
+          if visible then t:append_text(", " .. "COLO VMSTATE_SEND") end
         end
       end
       seen[31] = seen[31] + 1
@@ -3457,8 +3642,8 @@ stream_main.states = {
       if want then
         local t = open(31, q, 4, 0)
         if t then
-          t:add(f.colo_message, range(q, 4))
-          t:append_text(", " .. "COLO CHECKPOINT_REQUEST")
+          if asked.colo_message then t:add(f.colo_message, range(q, 4)) end
+          if visible then t:append_text(", " .. "COLO CHECKPOINT_REQUEST") end
         end
       end
       seen[31] = seen[31] + 1
@@ -3488,9 +3673,9 @@ stream_main.states = {
       if want then
         local t = open(32, q, 16, 0)
         if t then
-          t:add(f.discard_start, range(q, 8))
-          t:add(f.discard_range_length, range(q + 8, 8))
-          t:append_text(", " .. format("0x%s+0x%s", hex(w1, 0), hex(w2, 0)))
+          if asked.discard_start then t:add(f.discard_start, range(q, 8)) end
+          if asked.discard_range_length then t:add(f.discard_range_length, range(q + 8, 8)) end
+          if visible then t:append_text(", " .. format("0x%s+0x%s", hex(w1, 0), hex(w2, 0))) end
         end
       end
       if (recall(C.lengths, R.discarded) or -1) ~= -1 and w1 + w2 > (recall(C.lengths, R.discarded) or -1) then report(45, format("ram_block_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), hex(w1, 0), hex(w2, 0), hex((recall(C.lengths, R.discarded) or 0), 0))) end
@@ -3517,23 +3702,13 @@ stream_main.states = {
       if want then
         local t = open(33, q, 9, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 34)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_fill, range(q + 8, 1))
-          if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 34), range(q + 6, 2), "add") end
+          if asked.ram_fill then t:add(f.ram_fill, range(q + 8, 1)) end
+          if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
       seen[33] = seen[33] + 1
@@ -3549,23 +3724,13 @@ stream_main.states = {
       if want then
         local t = open(34, q, 8, C.page_size)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 40)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          show_payload(t, f.ram_data, q + 8, C.page_size)
-          if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 40), range(q + 6, 2), "add") end
+          if asked.ram_data then show_payload(t, f.ram_data, q + 8, C.page_size) end
+          if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
       seen[34] = seen[34] + 1
@@ -3589,26 +3754,18 @@ stream_main.states = {
       if want then
         local t = open(34, q, end_block, C.page_size)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 8)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_block_length, range(q + 8, 1))
-          if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
-          show_payload(t, f.ram_data, q + end_block, C.page_size)
-          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
-          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 8), range(q + 6, 2), "add") end
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q + 8, 1)) end
+          if asked.ram_block then
+            if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
+          end
+          if asked.ram_data then show_payload(t, f.ram_data, q + end_block, C.page_size) end
+          if asked.ram_page_size and C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if asked.ram_page_size_origin and C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
@@ -3630,23 +3787,13 @@ stream_main.states = {
       if want then
         local t = open(33, q, 9, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 34)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_fill, range(q + 8, 1))
-          if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 34), range(q + 6, 2), "add") end
+          if asked.ram_fill then t:add(f.ram_fill, range(q + 8, 1)) end
+          if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
       if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
@@ -3673,26 +3820,18 @@ stream_main.states = {
       if want then
         local t = open(33, q, end_fill, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 2)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_block_length, range(q + 8, 1))
-          if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
-          t:add(f.ram_fill, range(q + end_block, 1))
-          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
-          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 2), range(q + 6, 2), "add") end
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q + 8, 1)) end
+          if asked.ram_block then
+            if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
+          end
+          if asked.ram_fill then t:add(f.ram_fill, range(q + end_block, 1)) end
+          if asked.ram_page_size and C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if asked.ram_page_size_origin and C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
@@ -3711,21 +3850,11 @@ stream_main.states = {
       if want then
         local t = open(35, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), v_flags), range(q + 6, 2), "add") end
         end
       end
       seen[35] = seen[35] + 1
@@ -3745,24 +3874,14 @@ stream_main.states = {
       if want then
         local t = open(36, q, 11, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 96)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_xbzrle_encoding, range(q + 8, 1))
-          t:add(f.ram_xbzrle_length, range(q + 9, 2))
-          if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 96), range(q + 6, 2), "add") end
+          if asked.ram_xbzrle_encoding then t:add(f.ram_xbzrle_encoding, range(q + 8, 1)) end
+          if asked.ram_xbzrle_length then t:add(f.ram_xbzrle_length, range(q + 9, 2)) end
+          if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
       if w1 ~= 1 then report(49, "Failed to load XBZRLE page - wrong compression!") end
@@ -3797,27 +3916,19 @@ stream_main.states = {
       if want then
         local t = open(36, q, end_length, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 64)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_block_length, range(q + 8, 1))
-          if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
-          t:add(f.ram_xbzrle_encoding, range(q + end_block, 1))
-          t:add(f.ram_xbzrle_length, range(q + end_encoding, 2))
-          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
-          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 64), range(q + 6, 2), "add") end
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q + 8, 1)) end
+          if asked.ram_block then
+            if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
+          end
+          if asked.ram_xbzrle_encoding then t:add(f.ram_xbzrle_encoding, range(q + end_block, 1)) end
+          if asked.ram_xbzrle_length then t:add(f.ram_xbzrle_length, range(q + end_encoding, 2)) end
+          if asked.ram_page_size and C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if asked.ram_page_size_origin and C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
@@ -3844,26 +3955,18 @@ stream_main.states = {
       if want then
         local t = open(37, q, 12, p1)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 288)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_compressed_length, range(q + 8, 4))
-          local method = "zlib"
-          local alone = true
-          show_packed(t, f.ram_data, q + 12, p1, method, alone, C.page_size, "Uncompressed page")
-          if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 288), range(q + 6, 2), "add") end
+          if asked.ram_compressed_length then t:add(f.ram_compressed_length, range(q + 8, 4)) end
+          if asked.ram_data then
+            local method = "zlib"
+            local alone = true
+            show_packed(t, f.ram_data, q + 12, p1, method, alone, C.page_size, "Uncompressed page")
+          end
+          if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
       seen[37] = seen[37] + 1
@@ -3893,29 +3996,23 @@ stream_main.states = {
       if want then
         local t = open(37, q, end_length, w4)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 256)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_block_length, range(q + 8, 1))
-          if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
-          t:add(f.ram_compressed_length, range(q + end_block, 4))
-          local method = "zlib"
-          local alone = true
-          show_packed(t, f.ram_data, q + end_length, w4, method, alone, C.page_size, "Uncompressed page")
-          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
-          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 256), range(q + 6, 2), "add") end
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q + 8, 1)) end
+          if asked.ram_block then
+            if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
+          end
+          if asked.ram_compressed_length then t:add(f.ram_compressed_length, range(q + end_block, 4)) end
+          if asked.ram_data then
+            local method = "zlib"
+            local alone = true
+            show_packed(t, f.ram_data, q + end_length, w4, method, alone, C.page_size, "Uncompressed page")
+          end
+          if asked.ram_page_size and C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if asked.ram_page_size_origin and C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
@@ -3955,24 +4052,14 @@ stream_main.states = {
       if want then
         local t = open(38, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_total, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_total then
+            local low = u32(s, q + 4)
+            t:add(f.ram_total, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_page_size, wide(C.page_size)):set_generated()
-          t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated()
-          t:append_text(", " .. format("total 0x%s", hex(v_addr, 0)))
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), v_flags), range(q + 6, 2), "add") end
+          if asked.ram_page_size then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if asked.ram_page_size_origin then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
+          if visible then t:append_text(", " .. format("total 0x%s", hex(v_addr, 0))) end
         end
       end
       seen[38] = seen[38] + 1
@@ -3988,21 +4075,11 @@ stream_main.states = {
       if want then
         local t = open(39, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), v_flags), range(q + 6, 2), "add") end
         end
       end
       seen[39] = seen[39] + 1
@@ -4016,21 +4093,11 @@ stream_main.states = {
       if want then
         local t = open(40, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), v_flags), range(q + 6, 2), "add") end
         end
       end
       seen[40] = seen[40] + 1
@@ -4090,11 +4157,13 @@ stream_main.states = {
       if want then
         local t = open(41, q, end_address, 0)
         if t then
-          t:add(f.ram_block_length, range(q, 1))
-          if w1 > 0 then t:add(f.ram_block, range(q + 1, w1)) end
-          t:add(f.ram_used_length, range(q + end_block, 8))
-          t:add(f.ram_address, range(q + end_used_length, 8))
-          t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q, 1)) end
+          if asked.ram_block then
+            if w1 > 0 then t:add(f.ram_block, range(q + 1, w1)) end
+          end
+          if asked.ram_used_length then t:add(f.ram_used_length, range(q + end_block, 8)) end
+          if asked.ram_address then t:add(f.ram_address, range(q + end_used_length, 8)) end
+          if visible then t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0))) end
         end
       end
       if w2 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
@@ -4129,11 +4198,13 @@ stream_main.states = {
       if want then
         local t = open(42, q, end_page_size, 0)
         if t then
-          t:add(f.ram_block_length, range(q, 1))
-          if p1 > 0 then t:add(f.ram_block, range(q + 1, p1)) end
-          t:add(f.ram_used_length, range(q + end_block, 8))
-          t:add(f.ram_page_size, range(q + end_used_length, 8))
-          t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w3, 0)))
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q, 1)) end
+          if asked.ram_block then
+            if p1 > 0 then t:add(f.ram_block, range(q + 1, p1)) end
+          end
+          if asked.ram_used_length then t:add(f.ram_used_length, range(q + end_block, 8)) end
+          if asked.ram_page_size then t:add(f.ram_page_size, range(q + end_used_length, 8)) end
+          if visible then t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w3, 0))) end
         end
       end
       if w3 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w3 - R.blocks_left, 0))) end
@@ -4161,10 +4232,12 @@ stream_main.states = {
       if want then
         local t = open(43, q, end_used_length, 0)
         if t then
-          t:add(f.ram_block_length, range(q, 1))
-          if w1 > 0 then t:add(f.ram_block, range(q + 1, w1)) end
-          t:add(f.ram_used_length, range(q + end_block, 8))
-          t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0)))
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q, 1)) end
+          if asked.ram_block then
+            if w1 > 0 then t:add(f.ram_block, range(q + 1, w1)) end
+          end
+          if asked.ram_used_length then t:add(f.ram_used_length, range(q + end_block, 8)) end
+          if visible then t:append_text(", " .. format("%s 0x%s", text(v_block), hex(w2, 0))) end
         end
       end
       if w2 > R.blocks_left then report(56, format("the blocks are longer than the total by 0x%s", hex(w2 - R.blocks_left, 0))) end
@@ -4210,15 +4283,17 @@ stream_main.states = {
       if want then
         local t = open(44, q, end_literals, 0)
         if t then
-          t:add(f.xbzrle_zrun_low, range(q, 1))
-          if w1 >= 128 then
+          if asked.xbzrle_zrun_low then t:add(f.xbzrle_zrun_low, range(q, 1)) end
+          if asked.xbzrle_zrun_high and w1 >= 128 then
             if n_zrun_high > 0 then t:add(f.xbzrle_zrun_high, range(q + 1, n_zrun_high)) end
           end
-          t:add(f.xbzrle_nzrun_low, range(q + end_zrun_high, 1))
-          if w3 >= 128 then
+          if asked.xbzrle_nzrun_low then t:add(f.xbzrle_nzrun_low, range(q + end_zrun_high, 1)) end
+          if asked.xbzrle_nzrun_high and w3 >= 128 then
             if n_nzrun_high > 0 then t:add(f.xbzrle_nzrun_high, range(q + end_nzrun_low, n_nzrun_high)) end
           end
-          if bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > 0 then t:add(f.xbzrle_literals, range(q + end_nzrun_high, bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296)) end
+          if asked.xbzrle_literals then
+            if bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > 0 then t:add(f.xbzrle_literals, range(q + end_nzrun_high, bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296)) end
+          end
         end
       end
       if v_zrun_high >= 128 or v_nzrun_high >= 128 or bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 == 0 or bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 == 0 and R.unpacked > 0 or R.unpacked + bit.bor(w1 % 128, v_zrun_high * 2 ^ 7) % 4294967296 + bit.bor(w3 % 128, v_nzrun_high * 2 ^ 7) % 4294967296 > C.page_size then report(57, "Failed to load XBZRLE page - decode error!") end
@@ -4243,12 +4318,12 @@ stream_main.states = {
       if want then
         local t = open(25, q, 9, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.ping_value, range(q + 5, 4))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0)))
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.ping_value then t:add(f.ping_value, range(q + 5, 4)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_CMD_PING 0x%s", hex(w4, 0))) end
         end
       end
       if C.whole == 1 and C.return_path == 0 then report(18, format("CMD_PING (0x%s) received with no return path", hex(w4, 0))) end
@@ -4268,11 +4343,11 @@ stream_main.states = {
       if want then
         local t = open(45, q, 5, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH")
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. "MIG_CMD_OPEN_RETURN_PATH") end
         end
       end
       if C.return_path == 1 then report(19, "CMD_OPEN_RETURN_PATH called when RP already open") end
@@ -4293,11 +4368,11 @@ stream_main.states = {
       if want then
         local t = open(46, q, 5, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN")
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. "MIG_CMD_POSTCOPY_LISTEN") end
         end
       end
       if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_LISTEN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
@@ -4319,11 +4394,11 @@ stream_main.states = {
       if want then
         local t = open(47, q, 5, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN") end
         end
       end
       if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
@@ -4346,11 +4421,11 @@ stream_main.states = {
       if want then
         local t = open(47, q, 5, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN")
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. "MIG_CMD_POSTCOPY_RUN") end
         end
       end
       if C.whole == 1 and not (C.postcopy == 3) then report(20, format("CMD_POSTCOPY_RUN in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
@@ -4372,12 +4447,12 @@ stream_main.states = {
       if want then
         local t = open(48, q, 5, w3)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          show_payload(t, f.premerge_data, q + 5, w3)
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("command 0x%s", hex(p1, 0)))
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.premerge_data then show_payload(t, f.premerge_data, q + 5, w3) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("command 0x%s", hex(p1, 0))) end
         end
       end
       report(37, format("command 0x%s inside a package: the destination takes its payload from behind the package", hex(p1, 0)))
@@ -4401,12 +4476,12 @@ stream_main.states = {
       if want then
         local t = open(49, q, 9, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.packaged_length, range(q + 5, 4))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4)))
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.packaged_length then t:add(f.packaged_length, range(q + 5, 4)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_CMD_PACKAGED %s B", dec(w4))) end
         end
       end
       if w4 > 0x1000000 then report(28, format("Unreasonably large packaged state: %s", dec(w4))) end
@@ -4434,13 +4509,13 @@ stream_main.states = {
       if want then
         local t = open(50, q, 21, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.premerge_host_page_size, range(q + 5, 8))
-          t:add(f.advise_target_page_size, range(q + 13, 8))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE")
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.premerge_host_page_size then t:add(f.premerge_host_page_size, range(q + 5, 8)) end
+          if asked.advise_target_page_size then t:add(f.advise_target_page_size, range(q + 13, 8)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. "MIG_CMD_POSTCOPY_ADVISE") end
         end
       end
       if C.whole == 1 and not (C.postcopy == 0) then report(20, format("CMD_POSTCOPY_ADVISE in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
@@ -4466,12 +4541,12 @@ stream_main.states = {
       if want then
         local t = open(51, q, 6, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.premerge_status, range(q + 5, 1))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. "MIG_CMD_POSTCOPY_END")
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.premerge_status then t:add(f.premerge_status, range(q + 5, 1)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. "MIG_CMD_POSTCOPY_END") end
         end
       end
       if C.whole == 1 and C.postcopy == 0 then report(20, format("CMD_POSTCOPY_END in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
@@ -4503,15 +4578,17 @@ stream_main.states = {
       if want then
         local t = open(52, q, end_block, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.premerge_version, range(q + 5, 1))
-          t:add(f.premerge_first_bit_offset, range(q + 6, 1))
-          t:add(f.premerge_block_length, range(q + 7, 1))
-          if p3 > 0 then t:add(f.premerge_block, range(q + 8, p3)) end
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.premerge_version then t:add(f.premerge_version, range(q + 5, 1)) end
+          if asked.premerge_first_bit_offset then t:add(f.premerge_first_bit_offset, range(q + 6, 1)) end
+          if asked.premerge_block_length then t:add(f.premerge_block_length, range(q + 7, 1)) end
+          if asked.premerge_block then
+            if p3 > 0 then t:add(f.premerge_block, range(q + 8, p3)) end
+          end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
@@ -4550,15 +4627,17 @@ stream_main.states = {
       if want then
         local t = open(53, q, end_nil, 0)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          t:add(f.premerge_version, range(q + 5, 1))
-          t:add(f.premerge_block_length, range(q + 6, 1))
-          if p3 > 0 then t:add(f.premerge_block, range(q + 7, p3)) end
-          t:add(f.premerge_nil, range(q + end_block, 1))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block)))
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.premerge_version then t:add(f.premerge_version, range(q + 5, 1)) end
+          if asked.premerge_block_length then t:add(f.premerge_block_length, range(q + 6, 1)) end
+          if asked.premerge_block then
+            if p3 > 0 then t:add(f.premerge_block, range(q + 7, p3)) end
+          end
+          if asked.premerge_nil then t:add(f.premerge_nil, range(q + end_block, 1)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_CMD_POSTCOPY_RAM_DISCARD %s", text(v_block))) end
         end
       end
       if C.whole == 1 and not (C.postcopy == 1) then report(20, format("CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state (%s)", dec(C.postcopy > 1 and C.postcopy - 1 or C.postcopy))) end
@@ -4584,12 +4663,12 @@ stream_main.states = {
       if want then
         local t = open(48, q, 5, w3)
         if t then
-          t:add(f.premerge_type, range(q, 1))
-          t:add(f.premerge_command, range(q + 1, 2))
-          t:add(f.premerge_length, range(q + 3, 2))
-          show_payload(t, f.premerge_data, q + 5, w3)
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("command 0x%s", hex(w2, 0)))
+          if asked.premerge_type then t:add(f.premerge_type, range(q, 1)) end
+          if asked.premerge_command then t:add(f.premerge_command, range(q + 1, 2)) end
+          if asked.premerge_length then t:add(f.premerge_length, range(q + 3, 2)) end
+          if asked.premerge_data then show_payload(t, f.premerge_data, q + 5, w3) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("command 0x%s", hex(w2, 0))) end
         end
       end
       if w2 ~= (C.dialect == 2 and 1 or C.dialect == 3 and 1 or C.dialect == 4 and 1 or 0x10000) and w2 ~= (C.dialect == 2 and 2 or C.dialect == 3 and 2 or C.dialect == 4 and 2 or 0x10000) and w2 ~= (C.dialect == 2 and 3 or C.dialect == 3 and 3 or C.dialect == 4 and 3 or 0x10000) and w2 ~= (C.dialect == 2 and 20 or C.dialect == 3 and 20 or C.dialect == 4 and 20 or 0x10000) and w2 ~= (C.dialect == 2 and 21 or C.dialect == 3 and 21 or C.dialect == 4 and 22 or 0x10000) and w2 ~= (C.dialect == 2 and 22 or C.dialect == 3 and 22 or C.dialect == 4 and 23 or 0x10000) and w2 ~= (C.dialect == 2 and 23 or C.dialect == 3 and 0x10000 or C.dialect == 4 and 24 or 0x10000) and w2 ~= (C.dialect == 2 and 24 or C.dialect == 3 and 23 or C.dialect == 4 and 21 or 0x10000) then report(31, format("VM_COMMAND 0x%s unknown (len 0x%s)", hex(w2, 0), hex(w3, 0))) end
@@ -4619,9 +4698,9 @@ stream_main.states = {
       if want then
         local t = open(54, q, 12, 0)
         if t then
-          t:add(f.premerge_start, range(q, 8))
-          t:add(f.premerge_mask, range(q + 8, 4))
-          t:append_text(", " .. format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0)))
+          if asked.premerge_start then t:add(f.premerge_start, range(q, 8)) end
+          if asked.premerge_mask then t:add(f.premerge_mask, range(q + 8, 4)) end
+          if visible then t:append_text(", " .. format("0x%s mask 0x%s", hex(w1, 0), hex(w2, 0))) end
         end
       end
       if w1 == 0 and bit.band(w2, 1 * 2 ^ R.first_bit - 1) % 4294967296 ~= 0 then report(59, format("CMD_POSTCOPY_RAM_DISCARD bad data; bit set prior to block; block=%s offset=%s", text(R.discarded), dec(R.first_bit))) end
@@ -4643,9 +4722,9 @@ stream_main.states = {
       if want then
         local t = open(55, q, 16, 0)
         if t then
-          t:add(f.premerge_range_start, range(q, 8))
-          t:add(f.premerge_end, range(q + 8, 8))
-          t:append_text(", " .. format("0x%s-0x%s", hex(w1, 0), hex(w2, 0)))
+          if asked.premerge_range_start then t:add(f.premerge_range_start, range(q, 8)) end
+          if asked.premerge_end then t:add(f.premerge_end, range(q + 8, 8)) end
+          if visible then t:append_text(", " .. format("0x%s-0x%s", hex(w1, 0), hex(w2, 0))) end
         end
       end
       if (recall(C.lengths, R.discarded) or -1) ~= -1 and w2 > (recall(C.lengths, R.discarded) or -1) then report(45, format("ram_discard_range: Overrun block '%s' (%s/%s/%s)", text(R.discarded), dec(w1), dec(w2 - 1), dec((recall(C.lengths, R.discarded) or -1)))) end
@@ -4682,12 +4761,12 @@ stream_main.states = {
       if want then
         local t = open(56, q, 28, 0)
         if t then
-          t:add(f.mapped_version, range(q, 4))
-          t:add(f.mapped_page_size, range(q + 4, 8))
-          t:add(f.mapped_bitmap_offset, range(q + 12, 8))
-          t:add(f.mapped_pages_offset, range(q + 20, 8))
-          if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
-          t:append_text(", " .. "not stored")
+          if asked.mapped_version then t:add(f.mapped_version, range(q, 4)) end
+          if asked.mapped_page_size then t:add(f.mapped_page_size, range(q + 4, 8)) end
+          if asked.mapped_bitmap_offset then t:add(f.mapped_bitmap_offset, range(q + 12, 8)) end
+          if asked.mapped_pages_offset then t:add(f.mapped_pages_offset, range(q + 20, 8)) end
+          if asked.ram_block and R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+          if visible then t:append_text(", " .. "not stored") end
         end
       end
       if not (w6 == 0x400 or w6 == 0x800 or w6 == 0x1000 or w6 == 0x2000 or w6 == 0x4000 or w6 == 0x8000 or w6 == 0x10000) or R.mapped_page_size ~= 0 and w6 ~= R.mapped_page_size then report(61, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(w6), dec(C.page_size))) end
@@ -4718,12 +4797,12 @@ stream_main.states = {
       if want then
         local t = open(56, q, 28, 0)
         if t then
-          t:add(f.mapped_version, range(q, 4))
-          t:add(f.mapped_page_size, range(q + 4, 8))
-          t:add(f.mapped_bitmap_offset, range(q + 12, 8))
-          t:add(f.mapped_pages_offset, range(q + 20, 8))
-          if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
-          t:append_text(", " .. format("mapped-ram at 0x%s", hex(w8, 0)))
+          if asked.mapped_version then t:add(f.mapped_version, range(q, 4)) end
+          if asked.mapped_page_size then t:add(f.mapped_page_size, range(q + 4, 8)) end
+          if asked.mapped_bitmap_offset then t:add(f.mapped_bitmap_offset, range(q + 12, 8)) end
+          if asked.mapped_pages_offset then t:add(f.mapped_pages_offset, range(q + 20, 8)) end
+          if asked.ram_block and R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+          if visible then t:append_text(", " .. format("mapped-ram at 0x%s", hex(w8, 0))) end
         end
       end
       if not (p4 == 0x400 or p4 == 0x800 or p4 == 0x1000 or p4 == 0x2000 or p4 == 0x4000 or p4 == 0x8000 or p4 == 0x10000) or R.mapped_page_size ~= 0 and p4 ~= R.mapped_page_size then report(61, format("Migration mapped-ram header has invalid page_size %s (expected %s)", dec(p4), dec(C.page_size))) end
@@ -4763,8 +4842,8 @@ stream_main.states = {
     if want then
       local t = open(57, q, 0, R.mapped_bitmap)
       if t then
-        show_payload(t, f.mapped_bitmap, q, R.mapped_bitmap)
-        if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+        if asked.mapped_bitmap then show_payload(t, f.mapped_bitmap, q, R.mapped_bitmap) end
+        if asked.ram_block and R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
       end
     end
     seen[57] = seen[57] + 1
@@ -4784,7 +4863,7 @@ stream_main.states = {
     if want then
       local t = open(58, q, 0, R.mapped_hole)
       if t then
-        show_payload(t, f.mapped_hole, q, R.mapped_hole)
+        if asked.mapped_hole then show_payload(t, f.mapped_hole, q, R.mapped_hole) end
       end
     end
     seen[58] = seen[58] + 1
@@ -4804,8 +4883,8 @@ stream_main.states = {
     if want then
       local t = open(59, q, 0, R.mapped_pages)
       if t then
-        show_payload(t, f.mapped_pages, q, R.mapped_pages)
-        if R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
+        if asked.mapped_pages then show_payload(t, f.mapped_pages, q, R.mapped_pages) end
+        if asked.ram_block and R.mapped_block ~= "" then t:add(f.ram_block, R.mapped_block):set_generated() end
       end
     end
     seen[59] = seen[59] + 1
@@ -4827,8 +4906,8 @@ stream_main.states = {
       if want then
         local t = open(60, q, 3, 0)
         if t then
-          t:add(f.dirty_bitmap_extra_flags, range(q, 1))
-          t:add(f.dirty_bitmap_more_flags, range(q + 1, 2))
+          if asked.dirty_bitmap_extra_flags then t:add(f.dirty_bitmap_extra_flags, range(q, 1)) end
+          if asked.dirty_bitmap_more_flags then t:add(f.dirty_bitmap_more_flags, range(q + 1, 2)) end
         end
       end
       report(66, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
@@ -4842,7 +4921,7 @@ stream_main.states = {
       if want then
         local t = open(61, q, 1, 0)
         if t then
-          t:add(f.dirty_bitmap_extra_flags, range(q, 1))
+          if asked.dirty_bitmap_extra_flags then t:add(f.dirty_bitmap_extra_flags, range(q, 1)) end
         end
       end
       report(66, "QEMU means these flags to be followed by more, and then looks at the last octet of them only")
@@ -4910,39 +4989,24 @@ stream_main.states = {
       if want then
         local t = open(62, q, end_start_flags, 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
-          t:add(f.dirty_bitmap_granularity, range(q + end_bitmap_alias, 4))
-          do
-            local flags = t:add(f.dirty_bitmap_start_flags, range(q + end_granularity, 1))
-            flags:add(f.dirty_bitmap_start_flags_enabled, range(q + end_granularity, 1))
-            flags:add(f.dirty_bitmap_start_flags_persistent, range(q + end_granularity, 1))
-            flags:add(f.dirty_bitmap_start_flags_autoload, range(q + end_granularity, 1))
-          end
-          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
-          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
-          t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+          if asked.dirty_bitmap_granularity then t:add(f.dirty_bitmap_granularity, range(q + end_bitmap_alias, 4)) end
+          if asked.dirty_bitmap_start_flags then show_bits("dirty_bitmap_start_flags", t:add(f.dirty_bitmap_start_flags, range(q + end_granularity, 1)), range(q + end_granularity, 1), "add") end
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          if visible then t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
         end
       end
       if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
@@ -4995,32 +5059,22 @@ stream_main.states = {
       if want then
         local t = open(63, q, end_bitmap_alias, 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
-          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
-          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
-          t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          if visible then t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
         end
       end
       if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
@@ -5095,40 +5149,28 @@ stream_main.states = {
       if want then
         local t = open(64, q, end_size, h0_1 % 4 < 2 and v_size or 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
-          t:add(f.dirty_bitmap_first_sector, range(q + end_bitmap_alias, 8))
-          t:add(f.dirty_bitmap_sectors, range(q + end_first_sector, 4))
-          if h0_1 % 4 < 2 then
+          if asked.dirty_bitmap_first_sector then t:add(f.dirty_bitmap_first_sector, range(q + end_bitmap_alias, 8)) end
+          if asked.dirty_bitmap_sectors then t:add(f.dirty_bitmap_sectors, range(q + end_first_sector, 4)) end
+          if asked.dirty_bitmap_size and h0_1 % 4 < 2 then
             if n_size > 0 then t:add(f.dirty_bitmap_size, range(q + end_sectors, n_size)) end
           end
-          if h0_1 % 4 < 2 then
-            show_payload(t, f.dirty_bitmap_data, q + end_size, h0_1 % 4 < 2 and v_size or 0)
-          end
-          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
-          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
-          t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+          if asked.dirty_bitmap_data and h0_1 % 4 < 2 then show_payload(t, f.dirty_bitmap_data, q + end_size, h0_1 % 4 < 2 and v_size or 0) end
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          if visible then t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
         end
       end
       if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
@@ -5178,27 +5220,17 @@ stream_main.states = {
       if want then
         local t = open(65, q, end_bitmap_alias, 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
         end
@@ -5245,27 +5277,17 @@ stream_main.states = {
       if want then
         local t = open(66, q, end_bitmap_alias, 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
         end
@@ -5342,39 +5364,24 @@ stream_main.states = {
       if want then
         local t = open(62, q, end_start_flags, 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
-          t:add(f.dirty_bitmap_granularity, range(q + end_bitmap_alias, 4))
-          do
-            local flags = t:add(f.dirty_bitmap_start_flags, range(q + end_granularity, 1))
-            flags:add(f.dirty_bitmap_start_flags_enabled, range(q + end_granularity, 1))
-            flags:add(f.dirty_bitmap_start_flags_persistent, range(q + end_granularity, 1))
-            flags:add(f.dirty_bitmap_start_flags_autoload, range(q + end_granularity, 1))
-          end
-          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
-          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
-          t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+          if asked.dirty_bitmap_granularity then t:add(f.dirty_bitmap_granularity, range(q + end_bitmap_alias, 4)) end
+          if asked.dirty_bitmap_start_flags then show_bits("dirty_bitmap_start_flags", t:add(f.dirty_bitmap_start_flags, range(q + end_granularity, 1)), range(q + end_granularity, 1), "add") end
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          if visible then t:append_text(", " .. format("bitmap %s/%s START", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
         end
       end
       if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
@@ -5427,32 +5434,22 @@ stream_main.states = {
       if want then
         local t = open(63, q, end_bitmap_alias, 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
-          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
-          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
-          t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          if visible then t:append_text(", " .. format("bitmap %s/%s COMPLETE", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
         end
       end
       if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
@@ -5527,40 +5524,28 @@ stream_main.states = {
       if want then
         local t = open(64, q, end_size, h0_1 % 4 < 2 and v_size or 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
-          t:add(f.dirty_bitmap_first_sector, range(q + end_bitmap_alias, 8))
-          t:add(f.dirty_bitmap_sectors, range(q + end_first_sector, 4))
-          if h0_1 % 4 < 2 then
+          if asked.dirty_bitmap_first_sector then t:add(f.dirty_bitmap_first_sector, range(q + end_bitmap_alias, 8)) end
+          if asked.dirty_bitmap_sectors then t:add(f.dirty_bitmap_sectors, range(q + end_first_sector, 4)) end
+          if asked.dirty_bitmap_size and h0_1 % 4 < 2 then
             if n_size > 0 then t:add(f.dirty_bitmap_size, range(q + end_sectors, n_size)) end
           end
-          if h0_1 % 4 < 2 then
-            show_payload(t, f.dirty_bitmap_data, q + end_size, h0_1 % 4 < 2 and v_size or 0)
-          end
-          if h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
-          if h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
-          t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias)))
+          if asked.dirty_bitmap_data and h0_1 % 4 < 2 then show_payload(t, f.dirty_bitmap_data, q + end_size, h0_1 % 4 < 2 and v_size or 0) end
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 < 8 and C.node_alias ~= "" then t:add(f.dirty_bitmap_node_alias, C.node_alias):set_generated() end
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 < 4 and C.bitmap_alias ~= "" then t:add(f.dirty_bitmap_bitmap_alias, C.bitmap_alias):set_generated() end
+          if visible then t:append_text(", " .. format("bitmap %s/%s BITS", text(h0_1 % 16 >= 8 and v_node_alias or C.node_alias), text(h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias))) end
         end
       end
       if C.whole == 1 and ((h0_1 % 16 >= 8 and v_node_alias or C.node_alias) == "" or (h0_1 % 8 >= 4 and v_bitmap_alias or C.bitmap_alias) == "") then report(69, "Error: block device name is not set") end
@@ -5610,27 +5595,17 @@ stream_main.states = {
       if want then
         local t = open(65, q, end_bitmap_alias, 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
         end
@@ -5677,27 +5652,17 @@ stream_main.states = {
       if want then
         local t = open(66, q, end_bitmap_alias, 0)
         if t then
-          do
-            local flags = t:add(f.dirty_bitmap_flags, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_eos, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_zeroes, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bitmap_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_device_name, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_start, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_complete, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_bits, range(q, 1))
-            flags:add(f.dirty_bitmap_flags_extra_flags, range(q, 1))
-          end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_flags then show_bits("dirty_bitmap_flags", t:add(f.dirty_bitmap_flags, range(q, 1)), range(q, 1), "add") end
+          if asked.dirty_bitmap_node_length and h0_1 % 16 >= 8 then
             if n_node_length > 0 then t:add(f.dirty_bitmap_node_length, range(q + 1, n_node_length)) end
           end
-          if h0_1 % 16 >= 8 then
+          if asked.dirty_bitmap_node_alias and h0_1 % 16 >= 8 then
             if n_node_alias > 0 then t:add(f.dirty_bitmap_node_alias, range(q + end_node_length, n_node_alias)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_length and h0_1 % 8 >= 4 then
             if n_bitmap_length > 0 then t:add(f.dirty_bitmap_bitmap_length, range(q + end_node_alias, n_bitmap_length)) end
           end
-          if h0_1 % 8 >= 4 then
+          if asked.dirty_bitmap_bitmap_alias and h0_1 % 8 >= 4 then
             if n_bitmap_alias > 0 then t:add(f.dirty_bitmap_bitmap_alias, range(q + end_bitmap_length, n_bitmap_alias)) end
           end
         end
@@ -5750,18 +5715,16 @@ stream_main.states = {
       if want then
         local t = open(67, q, end_device, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
-          do
-            local flags = t:add(f.block_flags, range(q + 4, 4), v_flags)
-            flags:add(f.block_flags_device_block, range(q + 7, 1))
-            flags:add(f.block_flags_eos, range(q + 7, 1))
-            flags:add(f.block_flags_progress, range(q + 7, 1))
-            flags:add(f.block_flags_zero_block, range(q + 7, 1))
+          if asked.block_addr then
+            local low = u32(s, q + 4)
+            t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
           end
-          t:add(f.block_device_length, range(q + 8, 1))
-          if w1 > 0 then t:add(f.block_device, range(q + 9, w1)) end
-          t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0)))
+          if asked.block_flags then show_bits("block_flags", t:add(f.block_flags, range(q + 4, 4), v_flags), range(q + 7, 1), "add") end
+          if asked.block_device_length then t:add(f.block_device_length, range(q + 8, 1)) end
+          if asked.block_device then
+            if w1 > 0 then t:add(f.block_device, range(q + 9, w1)) end
+          end
+          if visible then t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
         end
       end
       seen[67] = seen[67] + 1
@@ -5783,19 +5746,17 @@ stream_main.states = {
       if want then
         local t = open(68, q, end_device, 0x100000)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
-          do
-            local flags = t:add(f.block_flags, range(q + 4, 4), v_flags)
-            flags:add(f.block_flags_device_block, range(q + 7, 1))
-            flags:add(f.block_flags_eos, range(q + 7, 1))
-            flags:add(f.block_flags_progress, range(q + 7, 1))
-            flags:add(f.block_flags_zero_block, range(q + 7, 1))
+          if asked.block_addr then
+            local low = u32(s, q + 4)
+            t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
           end
-          t:add(f.block_device_length, range(q + 8, 1))
-          if w1 > 0 then t:add(f.block_device, range(q + 9, w1)) end
-          show_payload(t, f.block_data, q + end_device, 0x100000)
-          t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0)))
+          if asked.block_flags then show_bits("block_flags", t:add(f.block_flags, range(q + 4, 4), v_flags), range(q + 7, 1), "add") end
+          if asked.block_device_length then t:add(f.block_device_length, range(q + 8, 1)) end
+          if asked.block_device then
+            if w1 > 0 then t:add(f.block_device, range(q + 9, w1)) end
+          end
+          if asked.block_data then show_payload(t, f.block_data, q + end_device, 0x100000) end
+          if visible then t:append_text(", " .. format("block %s 0x%s", text(v_device), hex(v_addr, 0))) end
         end
       end
       seen[68] = seen[68] + 1
@@ -5813,16 +5774,12 @@ stream_main.states = {
       if want then
         local t = open(69, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.block_progress_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
-          do
-            local flags = t:add(f.block_flags, range(q + 4, 4), v_flags)
-            flags:add(f.block_flags_device_block, range(q + 7, 1))
-            flags:add(f.block_flags_eos, range(q + 7, 1))
-            flags:add(f.block_flags_progress, range(q + 7, 1))
-            flags:add(f.block_flags_zero_block, range(q + 7, 1))
+          if asked.block_progress_addr then
+            local low = u32(s, q + 4)
+            t:add(f.block_progress_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
           end
-          t:add(f.block_progress, wide(floor(v_addr / 512))):set_generated()
+          if asked.block_flags then show_bits("block_flags", t:add(f.block_flags, range(q + 4, 4), v_flags), range(q + 7, 1), "add") end
+          if asked.block_progress then t:add(f.block_progress, wide(floor(v_addr / 512))):set_generated() end
         end
       end
       seen[69] = seen[69] + 1
@@ -5837,15 +5794,11 @@ stream_main.states = {
       if want then
         local t = open(70, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
-          do
-            local flags = t:add(f.block_flags, range(q + 4, 4), v_flags)
-            flags:add(f.block_flags_device_block, range(q + 7, 1))
-            flags:add(f.block_flags_eos, range(q + 7, 1))
-            flags:add(f.block_flags_progress, range(q + 7, 1))
-            flags:add(f.block_flags_zero_block, range(q + 7, 1))
+          if asked.block_addr then
+            local low = u32(s, q + 4)
+            t:add(f.block_addr, range(q, 8), UInt64.new(low - low % 512, u32(s, q)))
           end
+          if asked.block_flags then show_bits("block_flags", t:add(f.block_flags, range(q + 4, 4), v_flags), range(q + 7, 1), "add") end
         end
       end
       seen[70] = seen[70] + 1
@@ -5891,17 +5844,14 @@ stream_main.states = {
       if want then
         local t = open(71, q, 16, w1)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.skeys_flags, range(q + 4, 4), 2)
-            flags:add(f.skeys_flags_eos, range(q + 7, 1))
-            flags:add(f.skeys_flags_skeys, range(q + 7, 1))
-            flags:add(f.skeys_flags_error, range(q + 7, 1))
+          if asked.skeys_addr then
+            local low = u32(s, q + 4)
+            t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.skeys_count, range(q + 8, 8))
-          show_payload(t, f.skeys_keys, q + 16, w1)
-          t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1)))
+          if asked.skeys_flags then show_bits("skeys_flags", t:add(f.skeys_flags, range(q + 4, 4), 2), range(q + 7, 1), "add") end
+          if asked.skeys_count then t:add(f.skeys_count, range(q + 8, 8)) end
+          if asked.skeys_keys then show_payload(t, f.skeys_keys, q + 16, w1) end
+          if visible then t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
         end
       end
       seen[71] = seen[71] + 1
@@ -5917,14 +5867,11 @@ stream_main.states = {
       if want then
         local t = open(72, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.skeys_flags, range(q + 4, 4), 1)
-            flags:add(f.skeys_flags_eos, range(q + 7, 1))
-            flags:add(f.skeys_flags_skeys, range(q + 7, 1))
-            flags:add(f.skeys_flags_error, range(q + 7, 1))
+          if asked.skeys_addr then
+            local low = u32(s, q + 4)
+            t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.skeys_flags then show_bits("skeys_flags", t:add(f.skeys_flags, range(q + 4, 4), 1), range(q + 7, 1), "add") end
         end
       end
       seen[72] = seen[72] + 1
@@ -5938,14 +5885,11 @@ stream_main.states = {
       if want then
         local t = open(73, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.skeys_flags, range(q + 4, 4), 4)
-            flags:add(f.skeys_flags_eos, range(q + 7, 1))
-            flags:add(f.skeys_flags_skeys, range(q + 7, 1))
-            flags:add(f.skeys_flags_error, range(q + 7, 1))
+          if asked.skeys_addr then
+            local low = u32(s, q + 4)
+            t:add(f.skeys_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.skeys_flags then show_bits("skeys_flags", t:add(f.skeys_flags, range(q + 4, 4), 4), range(q + 7, 1), "add") end
         end
       end
       report(77, "Storage key data is incomplete")
@@ -5979,18 +5923,14 @@ stream_main.states = {
       if want then
         local t = open(74, q, 16, w1)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.stattrib_flags, range(q + 4, 4), 2)
-            flags:add(f.stattrib_flags_eos, range(q + 7, 1))
-            flags:add(f.stattrib_flags_more, range(q + 7, 1))
-            flags:add(f.stattrib_flags_error, range(q + 7, 1))
-            flags:add(f.stattrib_flags_done, range(q + 7, 1))
+          if asked.stattrib_addr then
+            local low = u32(s, q + 4)
+            t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.stattrib_count, range(q + 8, 8))
-          show_payload(t, f.stattrib_values, q + 16, w1)
-          t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1)))
+          if asked.stattrib_flags then show_bits("stattrib_flags", t:add(f.stattrib_flags, range(q + 4, 4), 2), range(q + 7, 1), "add") end
+          if asked.stattrib_count then t:add(f.stattrib_count, range(q + 8, 8)) end
+          if asked.stattrib_values then show_payload(t, f.stattrib_values, q + 16, w1) end
+          if visible then t:append_text(", " .. format("0x%s: %s pages", hex(v_addr, 0), dec(w1))) end
         end
       end
       seen[74] = seen[74] + 1
@@ -6006,15 +5946,11 @@ stream_main.states = {
       if want then
         local t = open(75, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.stattrib_flags, range(q + 4, 4), 1)
-            flags:add(f.stattrib_flags_eos, range(q + 7, 1))
-            flags:add(f.stattrib_flags_more, range(q + 7, 1))
-            flags:add(f.stattrib_flags_error, range(q + 7, 1))
-            flags:add(f.stattrib_flags_done, range(q + 7, 1))
+          if asked.stattrib_addr then
+            local low = u32(s, q + 4)
+            t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.stattrib_flags then show_bits("stattrib_flags", t:add(f.stattrib_flags, range(q + 4, 4), 1), range(q + 7, 1), "add") end
         end
       end
       seen[75] = seen[75] + 1
@@ -6028,15 +5964,11 @@ stream_main.states = {
       if want then
         local t = open(76, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.stattrib_flags, range(q + 4, 4), 8)
-            flags:add(f.stattrib_flags_eos, range(q + 7, 1))
-            flags:add(f.stattrib_flags_more, range(q + 7, 1))
-            flags:add(f.stattrib_flags_error, range(q + 7, 1))
-            flags:add(f.stattrib_flags_done, range(q + 7, 1))
+          if asked.stattrib_addr then
+            local low = u32(s, q + 4)
+            t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.stattrib_flags then show_bits("stattrib_flags", t:add(f.stattrib_flags, range(q + 4, 4), 8), range(q + 7, 1), "add") end
         end
       end
       seen[76] = seen[76] + 1
@@ -6050,15 +5982,11 @@ stream_main.states = {
       if want then
         local t = open(77, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.stattrib_flags, range(q + 4, 4), 4)
-            flags:add(f.stattrib_flags_eos, range(q + 7, 1))
-            flags:add(f.stattrib_flags_more, range(q + 7, 1))
-            flags:add(f.stattrib_flags_error, range(q + 7, 1))
-            flags:add(f.stattrib_flags_done, range(q + 7, 1))
+          if asked.stattrib_addr then
+            local low = u32(s, q + 4)
+            t:add(f.stattrib_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.stattrib_flags then show_bits("stattrib_flags", t:add(f.stattrib_flags, range(q + 4, 4), 4), range(q + 7, 1), "add") end
         end
       end
       report(80, "Storage attributes data is incomplete")
@@ -6079,7 +6007,7 @@ stream_main.states = {
       if want then
         local t = open(78, q, 4, 0)
         if t then
-          t:add(f.htab_section_hdr, range(q, 4))
+          if asked.htab_section_hdr then t:add(f.htab_section_hdr, range(q, 4)) end
         end
       end
       seen[78] = seen[78] + 1
@@ -6090,8 +6018,8 @@ stream_main.states = {
     if want then
       local t = open(79, q, 4, 0)
       if t then
-        t:add(f.htab_shift, range(q, 4))
-        t:append_text(", " .. format("htab_shift %s", dec(h0_4)))
+        if asked.htab_shift then t:add(f.htab_shift, range(q, 4)) end
+        if visible then t:append_text(", " .. format("htab_shift %s", dec(h0_4))) end
       end
     end
     if not (h0_4 == 0xffffffff or h0_4 == 18 or h0_4 == 19 or h0_4 == 20 or h0_4 == 21 or h0_4 == 22 or h0_4 == 23 or h0_4 == 24 or h0_4 == 25 or h0_4 == 26 or h0_4 == 27 or h0_4 == 28 or h0_4 == 29 or h0_4 == 30 or h0_4 == 31 or h0_4 == 32 or h0_4 == 33 or h0_4 == 34 or h0_4 == 35 or h0_4 == 36 or h0_4 == 37 or h0_4 == 38 or h0_4 == 39 or h0_4 == 40 or h0_4 == 41 or h0_4 == 42 or h0_4 == 43 or h0_4 == 44 or h0_4 == 45 or h0_4 == 46) then report(82, format("a hash page table of 1 << %s octets: no machine has one", dec(h0_4))) end
@@ -6114,7 +6042,7 @@ stream_main.states = {
       if want then
         local t = open(80, q, 8, 0)
         if t then
-          t:add(f.htab_end, range(q, 8))
+          if asked.htab_end then t:add(f.htab_end, range(q, 8)) end
         end
       end
       seen[80] = seen[80] + 1
@@ -6130,11 +6058,11 @@ stream_main.states = {
       if want then
         local t = open(81, q, 8, w1 * 16)
         if t then
-          t:add(f.htab_index, range(q, 4))
-          t:add(f.htab_n_valid, range(q + 4, 2))
-          t:add(f.htab_n_invalid, range(q + 6, 2))
-          show_payload(t, f.htab_entries, q + 8, w1 * 16)
-          t:append_text(", " .. format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2)))
+          if asked.htab_index then t:add(f.htab_index, range(q, 4)) end
+          if asked.htab_n_valid then t:add(f.htab_n_valid, range(q + 4, 2)) end
+          if asked.htab_n_invalid then t:add(f.htab_n_invalid, range(q + 6, 2)) end
+          if asked.htab_entries then show_payload(t, f.htab_entries, q + 8, w1 * 16) end
+          if visible then t:append_text(", " .. format("%s: %s+%s entries", dec(h0_4), dec(w1), dec(w2))) end
         end
       end
       if C.htab_shift >= 18 and C.htab_shift <= 46 and h0_4 + w1 + w2 > floor(1 * 2 ^ C.htab_shift / 16) then report(83, format("htab_load() bad index %s (%s+%s entries) in htab stream (htab_shift=%s)", dec(h0_4), dec(w1), dec(w2), dec(C.htab_shift))) end
@@ -6173,10 +6101,10 @@ stream_main.states = {
       if want then
         local t = open(82, q, 16, w3)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
-          t:add(f.vfio_size, range(q + 8, 8))
-          show_payload(t, f.vfio_data, q + 16, w3)
-          t:append_text(", " .. format("data %s B", dec(w3)))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
+          if asked.vfio_size then t:add(f.vfio_size, range(q + 8, 8)) end
+          if asked.vfio_data then show_payload(t, f.vfio_data, q + 16, w3) end
+          if visible then t:append_text(", " .. format("data %s B", dec(w3))) end
         end
       end
       seen[82] = seen[82] + 1
@@ -6194,7 +6122,7 @@ stream_main.states = {
       if want then
         local t = open(83, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[83] = seen[83] + 1
@@ -6210,7 +6138,7 @@ stream_main.states = {
       if want then
         local t = open(84, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[84] = seen[84] + 1
@@ -6226,7 +6154,7 @@ stream_main.states = {
       if want then
         local t = open(85, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[85] = seen[85] + 1
@@ -6242,7 +6170,7 @@ stream_main.states = {
       if want then
         local t = open(86, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[86] = seen[86] + 1
@@ -6258,7 +6186,7 @@ stream_main.states = {
       if want then
         local t = open(87, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[87] = seen[87] + 1
@@ -6292,7 +6220,7 @@ stream_main.states = {
       if want then
         local t = open(83, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[83] = seen[83] + 1
@@ -6332,7 +6260,7 @@ stream_main.states = {
       if want then
         local t = open(83, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[83] = seen[83] + 1
@@ -6364,8 +6292,8 @@ stream_main.states = {
       if want then
         local t = open(89, q, 3, 0)
         if t then
-          t:add(f.slirp_follows, range(q, 1))
-          t:add(f.slirp_ip_id, range(q + 1, 2))
+          if asked.slirp_follows then t:add(f.slirp_follows, range(q, 1)) end
+          if asked.slirp_ip_id then t:add(f.slirp_ip_id, range(q + 1, 2)) end
         end
       end
       seen[89] = seen[89] + 1
@@ -6422,26 +6350,26 @@ stream_main.states = {
       if want then
         local t = open(90, q, end_so_state, 0)
         if t then
-          t:add(f.slirp_follows, range(q, 1))
-          t:add(f.slirp_so_urgc, range(q + 1, 4))
-          t:add(f.slirp_fhost_family, range(q + 5, 2))
-          if w2 == 2 then
+          if asked.slirp_follows then t:add(f.slirp_follows, range(q, 1)) end
+          if asked.slirp_so_urgc then t:add(f.slirp_so_urgc, range(q + 1, 4)) end
+          if asked.slirp_fhost_family then t:add(f.slirp_fhost_family, range(q + 5, 2)) end
+          if asked.slirp_fhost_addr and w2 == 2 then
             if n_fhost_addr > 0 then t:add(f.slirp_fhost_addr, range(q + 7, n_fhost_addr)) end
           end
-          if w2 == 2 then
+          if asked.slirp_fhost_port and w2 == 2 then
             if n_fhost_port > 0 then t:add(f.slirp_fhost_port, range(q + end_fhost_addr, n_fhost_port)) end
           end
-          t:add(f.slirp_lhost_family, range(q + end_fhost_port, 2))
-          if w4 == 2 then
+          if asked.slirp_lhost_family then t:add(f.slirp_lhost_family, range(q + end_fhost_port, 2)) end
+          if asked.slirp_lhost_addr and w4 == 2 then
             if n_lhost_addr > 0 then t:add(f.slirp_lhost_addr, range(q + end_lhost_family, n_lhost_addr)) end
           end
-          if w4 == 2 then
+          if asked.slirp_lhost_port and w4 == 2 then
             if n_lhost_port > 0 then t:add(f.slirp_lhost_port, range(q + end_lhost_addr, n_lhost_port)) end
           end
-          t:add(f.slirp_so_iptos, range(q + end_lhost_port, 1))
-          t:add(f.slirp_so_emu, range(q + end_so_iptos, 1))
-          t:add(f.slirp_so_type, range(q + end_so_emu, 1))
-          t:add(f.slirp_so_state, range(q + end_so_type, 4))
+          if asked.slirp_so_iptos then t:add(f.slirp_so_iptos, range(q + end_lhost_port, 1)) end
+          if asked.slirp_so_emu then t:add(f.slirp_so_emu, range(q + end_so_iptos, 1)) end
+          if asked.slirp_so_type then t:add(f.slirp_so_type, range(q + end_so_emu, 1)) end
+          if asked.slirp_so_state then t:add(f.slirp_so_state, range(q + end_so_type, 4)) end
         end
       end
       if not (w2 == 2 or w2 == 10 or w2 == 23 or w2 == 28) then report(88, format("invalid ss_family type %s", hex(w2, 0))) end
@@ -6467,11 +6395,11 @@ stream_main.states = {
       if want then
         local t = open(91, q, 16, w2)
         if t then
-          t:add(f.slirp_sb_cc, range(q, 4))
-          t:add(f.slirp_sb_datalen, range(q + 4, 4))
-          t:add(f.slirp_woff, range(q + 8, 4))
-          t:add(f.slirp_roff, range(q + 12, 4))
-          show_payload(t, f.slirp_sb_data, q + 16, w2)
+          if asked.slirp_sb_cc then t:add(f.slirp_sb_cc, range(q, 4)) end
+          if asked.slirp_sb_datalen then t:add(f.slirp_sb_datalen, range(q + 4, 4)) end
+          if asked.slirp_woff then t:add(f.slirp_woff, range(q + 8, 4)) end
+          if asked.slirp_roff then t:add(f.slirp_roff, range(q + 12, 4)) end
+          if asked.slirp_sb_data then show_payload(t, f.slirp_sb_data, q + 16, w2) end
         end
       end
       if w3 >= w2 or w4 >= w2 then report(89, format("invalid sbuf offsets r/w=%s/%s len=%s", dec(w4), dec(w3), dec(w2))) end
@@ -6529,49 +6457,49 @@ stream_main.states = {
       if want then
         local t = open(92, q, 119, 0)
         if t then
-          t:add(f.slirp_t_state, range(q, 2))
-          t:add(f.slirp_t_timer0, range(q + 2, 2))
-          t:add(f.slirp_t_timer1, range(q + 4, 2))
-          t:add(f.slirp_t_timer2, range(q + 6, 2))
-          t:add(f.slirp_t_timer3, range(q + 8, 2))
-          t:add(f.slirp_t_rxtshift, range(q + 10, 2))
-          t:add(f.slirp_t_rxtcur, range(q + 12, 2))
-          t:add(f.slirp_t_dupacks, range(q + 14, 2))
-          t:add(f.slirp_t_maxseg, range(q + 16, 2))
-          t:add(f.slirp_t_force, range(q + 18, 1))
-          t:add(f.slirp_t_flags, range(q + 19, 2))
-          t:add(f.slirp_snd_una, range(q + 21, 4))
-          t:add(f.slirp_snd_nxt, range(q + 25, 4))
-          t:add(f.slirp_snd_up, range(q + 29, 4))
-          t:add(f.slirp_snd_wl1, range(q + 33, 4))
-          t:add(f.slirp_snd_wl2, range(q + 37, 4))
-          t:add(f.slirp_iss, range(q + 41, 4))
-          t:add(f.slirp_snd_wnd, range(q + 45, 4))
-          t:add(f.slirp_rcv_wnd, range(q + 49, 4))
-          t:add(f.slirp_rcv_nxt, range(q + 53, 4))
-          t:add(f.slirp_rcv_up, range(q + 57, 4))
-          t:add(f.slirp_irs, range(q + 61, 4))
-          t:add(f.slirp_rcv_adv, range(q + 65, 4))
-          t:add(f.slirp_snd_max, range(q + 69, 4))
-          t:add(f.slirp_snd_cwnd, range(q + 73, 4))
-          t:add(f.slirp_snd_ssthresh, range(q + 77, 4))
-          t:add(f.slirp_t_idle, range(q + 81, 2))
-          t:add(f.slirp_t_rtt, range(q + 83, 2))
-          t:add(f.slirp_t_rtseq, range(q + 85, 4))
-          t:add(f.slirp_t_srtt, range(q + 89, 2))
-          t:add(f.slirp_t_rttvar, range(q + 91, 2))
-          t:add(f.slirp_t_rttmin, range(q + 93, 2))
-          t:add(f.slirp_max_sndwnd, range(q + 95, 4))
-          t:add(f.slirp_t_oobflags, range(q + 99, 1))
-          t:add(f.slirp_t_iobc, range(q + 100, 1))
-          t:add(f.slirp_t_softerror, range(q + 101, 2))
-          t:add(f.slirp_snd_scale, range(q + 103, 1))
-          t:add(f.slirp_rcv_scale, range(q + 104, 1))
-          t:add(f.slirp_request_r_scale, range(q + 105, 1))
-          t:add(f.slirp_requested_s_scale, range(q + 106, 1))
-          t:add(f.slirp_ts_recent, range(q + 107, 4))
-          t:add(f.slirp_ts_recent_age, range(q + 111, 4))
-          t:add(f.slirp_last_ack_sent, range(q + 115, 4))
+          if asked.slirp_t_state then t:add(f.slirp_t_state, range(q, 2)) end
+          if asked.slirp_t_timer0 then t:add(f.slirp_t_timer0, range(q + 2, 2)) end
+          if asked.slirp_t_timer1 then t:add(f.slirp_t_timer1, range(q + 4, 2)) end
+          if asked.slirp_t_timer2 then t:add(f.slirp_t_timer2, range(q + 6, 2)) end
+          if asked.slirp_t_timer3 then t:add(f.slirp_t_timer3, range(q + 8, 2)) end
+          if asked.slirp_t_rxtshift then t:add(f.slirp_t_rxtshift, range(q + 10, 2)) end
+          if asked.slirp_t_rxtcur then t:add(f.slirp_t_rxtcur, range(q + 12, 2)) end
+          if asked.slirp_t_dupacks then t:add(f.slirp_t_dupacks, range(q + 14, 2)) end
+          if asked.slirp_t_maxseg then t:add(f.slirp_t_maxseg, range(q + 16, 2)) end
+          if asked.slirp_t_force then t:add(f.slirp_t_force, range(q + 18, 1)) end
+          if asked.slirp_t_flags then t:add(f.slirp_t_flags, range(q + 19, 2)) end
+          if asked.slirp_snd_una then t:add(f.slirp_snd_una, range(q + 21, 4)) end
+          if asked.slirp_snd_nxt then t:add(f.slirp_snd_nxt, range(q + 25, 4)) end
+          if asked.slirp_snd_up then t:add(f.slirp_snd_up, range(q + 29, 4)) end
+          if asked.slirp_snd_wl1 then t:add(f.slirp_snd_wl1, range(q + 33, 4)) end
+          if asked.slirp_snd_wl2 then t:add(f.slirp_snd_wl2, range(q + 37, 4)) end
+          if asked.slirp_iss then t:add(f.slirp_iss, range(q + 41, 4)) end
+          if asked.slirp_snd_wnd then t:add(f.slirp_snd_wnd, range(q + 45, 4)) end
+          if asked.slirp_rcv_wnd then t:add(f.slirp_rcv_wnd, range(q + 49, 4)) end
+          if asked.slirp_rcv_nxt then t:add(f.slirp_rcv_nxt, range(q + 53, 4)) end
+          if asked.slirp_rcv_up then t:add(f.slirp_rcv_up, range(q + 57, 4)) end
+          if asked.slirp_irs then t:add(f.slirp_irs, range(q + 61, 4)) end
+          if asked.slirp_rcv_adv then t:add(f.slirp_rcv_adv, range(q + 65, 4)) end
+          if asked.slirp_snd_max then t:add(f.slirp_snd_max, range(q + 69, 4)) end
+          if asked.slirp_snd_cwnd then t:add(f.slirp_snd_cwnd, range(q + 73, 4)) end
+          if asked.slirp_snd_ssthresh then t:add(f.slirp_snd_ssthresh, range(q + 77, 4)) end
+          if asked.slirp_t_idle then t:add(f.slirp_t_idle, range(q + 81, 2)) end
+          if asked.slirp_t_rtt then t:add(f.slirp_t_rtt, range(q + 83, 2)) end
+          if asked.slirp_t_rtseq then t:add(f.slirp_t_rtseq, range(q + 85, 4)) end
+          if asked.slirp_t_srtt then t:add(f.slirp_t_srtt, range(q + 89, 2)) end
+          if asked.slirp_t_rttvar then t:add(f.slirp_t_rttvar, range(q + 91, 2)) end
+          if asked.slirp_t_rttmin then t:add(f.slirp_t_rttmin, range(q + 93, 2)) end
+          if asked.slirp_max_sndwnd then t:add(f.slirp_max_sndwnd, range(q + 95, 4)) end
+          if asked.slirp_t_oobflags then t:add(f.slirp_t_oobflags, range(q + 99, 1)) end
+          if asked.slirp_t_iobc then t:add(f.slirp_t_iobc, range(q + 100, 1)) end
+          if asked.slirp_t_softerror then t:add(f.slirp_t_softerror, range(q + 101, 2)) end
+          if asked.slirp_snd_scale then t:add(f.slirp_snd_scale, range(q + 103, 1)) end
+          if asked.slirp_rcv_scale then t:add(f.slirp_rcv_scale, range(q + 104, 1)) end
+          if asked.slirp_request_r_scale then t:add(f.slirp_request_r_scale, range(q + 105, 1)) end
+          if asked.slirp_requested_s_scale then t:add(f.slirp_requested_s_scale, range(q + 106, 1)) end
+          if asked.slirp_ts_recent then t:add(f.slirp_ts_recent, range(q + 107, 4)) end
+          if asked.slirp_ts_recent_age then t:add(f.slirp_ts_recent_age, range(q + 111, 4)) end
+          if asked.slirp_last_ack_sent then t:add(f.slirp_last_ack_sent, range(q + 115, 4)) end
         end
       end
       seen[92] = seen[92] + 1
@@ -6589,8 +6517,8 @@ stream_main.states = {
       if want then
         local t = open(93, q, 8, 0)
         if t then
-          t:add(f.slirp_allocated, range(q, 2))
-          t:add(f.slirp_macaddr, range(q + 2, 6))
+          if asked.slirp_allocated then t:add(f.slirp_allocated, range(q, 2)) end
+          if asked.slirp_macaddr then t:add(f.slirp_macaddr, range(q + 2, 6)) end
         end
       end
       seen[93] = seen[93] + 1
@@ -6604,13 +6532,13 @@ stream_main.states = {
   end,
 }
 
-stream_main.bodies = {
+streams.main.bodies = {
   [43] = function(q, n)
     if n > 0 then
       if want then
         local t = open_body(26, q, n)
         if t then
-          if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
+          if asked.section_name and R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
       seen[26] = seen[26] + 1
@@ -6623,7 +6551,7 @@ stream_main.bodies = {
       if want then
         local t = open_body(27, q, n)
         if t then
-          if R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
+          if asked.section_name and R.section_name ~= "" then t:add(f.section_name, R.section_name):set_generated() end
         end
       end
       seen[27] = seen[27] + 1
@@ -6643,7 +6571,7 @@ stream_main.bodies = {
     state = 39
   end,
 }
-stream_main.scans = {
+streams.main.scans = {
   [43] = {
     offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
@@ -7126,7 +7054,7 @@ stream_main.scans = {
     end,
   },
 }
-stream_main.resync = {
+streams.main.resync = {
   {
     offset = 0, octets = "[~]", window = 512,
     accept = function(s, q, m)
@@ -7339,61 +7267,53 @@ stream_main.resync = {
   },
 }
 
-stream_main.shapes = {
-  RamZero_17 = shape(9, true, function(page_size, block_length)
+streams.main.shapes = {
+  RamZero_17 = shape(9, function(page_size, block_length)
     return {
       when_rest(4, 4, page_size, 34),
       when_below(0, 8, block_length),
       when_equal(8, 1, 0),
     }
   end),
-  RamPage_17 = shape(8, false, function(page_size, block_length)
+  RamPage_17 = shape(8, function(page_size, block_length)
     return {
       when_rest(4, 4, page_size, 40),
       when_below(0, 8, block_length),
     }
   end),
 }
-stream_main.page_runs = {
-  [17] = function(tvb, o, n)
+streams.main.page_runs = {
+  [17] = {
     -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
-    do
+    pdu = 34, counter = 1, header = 8,
+    shape = function()
       local r_page_size = C.page_size
       local r_block_length = R.block_length
-      local k, size = 0, 8 + r_page_size
-      local stop = n - 8
-      local is = stream_main.shapes.RamPage_17(r_page_size, r_block_length)
-      if is then
-        local find = is.find
-        while o <= stop and find(is, raw(tvb, o, 8)) do
-          k = k + 1
-          o = o + size
-        end
-      else
-        while o <= stop do
-          local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
-          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
-          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-          k = k + 1
-          o = o + size
-        end
+      return streams.main.shapes.RamPage_17(r_page_size, r_block_length), 8 + r_page_size
+    end,
+    loop = function(tvb, o, stop, size)
+      local r_page_size = C.page_size
+      local r_block_length = R.block_length
+      local k = 0
+      while o <= stop do
+        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
+        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
+        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+        k = k + 1
+        o = o + size
       end
-      if k > 0 then
-        seen[34] = seen[34] + k
-        count(1, k)
-      end
-    end
-    return o
-  end,
+      return o, k
+    end,
+  },
 }
-stream_main.record_runs = {
+streams.main.record_runs = {
   [17] = function(s, q, m)
     -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
       local k = 0
-      local is = stream_main.shapes.RamZero_17(r_page_size, r_block_length)
+      local is = streams.main.shapes.RamZero_17(r_page_size, r_block_length)
       if is then
         local _, last = is:find(s, q)
         if last > m then last = m end
@@ -7419,13 +7339,13 @@ stream_main.record_runs = {
   end,
 }
 
-function stream_main.tally() return format("RAM %s: ", text(R.block == "" and "?" or R.block)) end
+function streams.main.tally() return format("RAM %s: ", text(R.block == "" and "?" or R.block)) end
 
 ----------------------------------------------------------------------------------------------------
 -- stream return_path
 ----------------------------------------------------------------------------------------------------
 
-local stream_return_path = {
+streams.return_path = {
   name = "return_path", last = 3,
   scalars = { "block", "shut", "bitmap_block" },
   registers = {
@@ -7435,9 +7355,9 @@ local stream_return_path = {
     bitmap_block = "",
   },
 }
-table.insert(stream_return_path.scalars, "body_at")
+table.insert(streams.return_path.scalars, "body_at")
 
-stream_return_path.states = {
+streams.return_path.states = {
   -- message: One message after another.
   [1] = function(s, q, m)
     -- go on  (dissector/protocols/qemu_migration/stream_return_path.py:177)
@@ -7461,12 +7381,12 @@ stream_return_path.states = {
       if want then
         local t = open(94, q, 16, 0)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_start, range(q + 4, 8))
-          t:add(f.rp_request_length, range(q + 12, 4))
-          if R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
-          t:append_text(" " .. format("0x%s", hex(w3, 0)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_start then t:add(f.rp_start, range(q + 4, 8)) end
+          if asked.rp_request_length then t:add(f.rp_request_length, range(q + 12, 4)) end
+          if asked.rp_block and R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
+          if visible then t:append_text(" " .. format("0x%s", hex(w3, 0))) end
         end
       end
       if C.whole == 1 and R.block == "" then report(90, "MIG_RP_MSG_REQ_PAGES has no previous block") end
@@ -7499,13 +7419,15 @@ stream_return_path.states = {
       if want then
         local t = open(95, q, end_block, 0)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_start, range(q + 4, 8))
-          t:add(f.rp_request_length, range(q + 12, 4))
-          t:add(f.rp_block_length, range(q + 16, 1))
-          if p3 > 0 then t:add(f.rp_block, range(q + 17, p3)) end
-          t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w4, 0)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_start then t:add(f.rp_start, range(q + 4, 8)) end
+          if asked.rp_request_length then t:add(f.rp_request_length, range(q + 12, 4)) end
+          if asked.rp_block_length then t:add(f.rp_block_length, range(q + 16, 1)) end
+          if asked.rp_block then
+            if p3 > 0 then t:add(f.rp_block, range(q + 17, p3)) end
+          end
+          if visible then t:append_text(" " .. format("%s 0x%s", text(v_block), hex(w4, 0))) end
         end
       end
       if bit.bor(w4, w5) % 4294967296 % C.page_size ~= 0 then report(91, format("MIG_RP_MSG_REQ_PAGES: Misaligned page request, start:%s len: %s", hex(w4, 0), dec(w5))) end
@@ -7528,8 +7450,8 @@ stream_return_path.states = {
       if want then
         local t = open(31, q, 4, 0)
         if t then
-          t:add(f.colo_message, range(q, 4))
-          t:append_text(", " .. "COLO")
+          if asked.colo_message then t:add(f.colo_message, range(q, 4)) end
+          if visible then t:append_text(", " .. "COLO") end
         end
       end
       seen[31] = seen[31] + 1
@@ -7550,10 +7472,10 @@ stream_return_path.states = {
       if want then
         local t = open(96, q, 8, 0)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_value, range(q + 4, 4))
-          t:append_text(" " .. format("0x%s", hex(w3, 0)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_value then t:add(f.rp_value, range(q + 4, 4)) end
+          if visible then t:append_text(" " .. format("0x%s", hex(w3, 0))) end
         end
       end
       if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
@@ -7575,10 +7497,10 @@ stream_return_path.states = {
       if want then
         local t = open(97, q, 8, 0)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_status, range(q + 4, 4))
-          t:append_text(" " .. format("%s", dec(w3)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_status then t:add(f.rp_status, range(q + 4, 4)) end
+          if visible then t:append_text(" " .. format("%s", dec(w3))) end
         end
       end
       if w3 ~= 0 then report(95, format("Sibling indicated error %s", dec(w3))) end
@@ -7610,13 +7532,15 @@ stream_return_path.states = {
       if want then
         local t = open(98, q, end_size, w4)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_block_length, range(q + 4, 1))
-          if p3 > 0 then t:add(f.rp_block, range(q + 5, p3)) end
-          t:add(f.rp_bitmap_size, range(q + end_block, 8))
-          show_payload(t, f.rp_bitmap, q + end_size, w4)
-          t:append_text(" " .. format("%s", text(v_block)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_block_length then t:add(f.rp_block_length, range(q + 4, 1)) end
+          if asked.rp_block then
+            if p3 > 0 then t:add(f.rp_block, range(q + 5, p3)) end
+          end
+          if asked.rp_bitmap_size then t:add(f.rp_bitmap_size, range(q + end_block, 8)) end
+          if asked.rp_bitmap then show_payload(t, f.rp_bitmap, q + end_size, w4) end
+          if visible then t:append_text(" " .. format("%s", text(v_block))) end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or -1) == -1 then report(96, format("MIG_RP_MSG_RECV_BITMAP has invalid block name '%s'", text(v_block))) end
@@ -7641,10 +7565,10 @@ stream_return_path.states = {
       if want then
         local t = open(99, q, 8, 0)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_value, range(q + 4, 4))
-          t:append_text(" " .. format("%s", dec(w3)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_value then t:add(f.rp_value, range(q + 4, 4)) end
+          if visible then t:append_text(" " .. format("%s", dec(w3))) end
         end
       end
       if w3 ~= 1 then report(98, format("illegal resume_ack value %s", dec(w3))) end
@@ -7664,8 +7588,8 @@ stream_return_path.states = {
       if want then
         local t = open(100, q, 4, 0)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
         end
       end
       if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
@@ -7688,10 +7612,10 @@ stream_return_path.states = {
       if want then
         local t = open(101, q, 4, p2)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          show_payload(t, f.rp_data, q + 4, p2)
-          t:append_text(", " .. format("message 0x%s", hex(3, 4)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_data then show_payload(t, f.rp_data, q + 4, p2) end
+          if visible then t:append_text(", " .. format("message 0x%s", hex(3, 4))) end
         end
       end
       if p2 <= 512 then report(99, format("Req_Page_id with length %s expecting %s", dec(p2), dec(p3 + 13))) end
@@ -7710,10 +7634,10 @@ stream_return_path.states = {
       if want then
         local t = open(101, q, 4, w2)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          show_payload(t, f.rp_data, q + 4, w2)
-          t:append_text(", " .. format("message 0x%s", hex(w1, 4)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_data then show_payload(t, f.rp_data, q + 4, w2) end
+          if visible then t:append_text(", " .. format("message 0x%s", hex(w1, 4))) end
         end
       end
       if not (w1 >= 1 and w1 <= 7) then report(100, format("Received invalid message 0x%s length 0x%s", hex(w1, 4), hex(w2, 4))) end
@@ -7739,7 +7663,7 @@ stream_return_path.states = {
       if want then
         local t = open(102, q, 8, 0)
         if t then
-          t:add(f.rp_bitmap_end, range(q, 8))
+          if asked.rp_bitmap_end then t:add(f.rp_bitmap_end, range(q, 8)) end
         end
       end
       if p2 ~= 0x1234567 or p3 ~= 0x89abcdef then report(104, format("ramblock '%s' end mark incorrect: 0x%s", text(R.bitmap_block), hex(w1, 0))) end
@@ -7787,23 +7711,22 @@ stream_return_path.states = {
       if want then
         local t = open(103, q, end_block, 0)
         if t then
-          t:add(f.premerge_rp_type, range(q, 2))
-          t:add(f.premerge_rp_length, range(q + 2, 2))
-          t:add(f.rp_start, range(q + 4, 8))
-          local low = u32(s, q + 16)
-          t:add(f.premerge_rp_request_length, range(q + 12, 8), UInt64.new(low - low % 2, u32(s, q + 12)))
-          do
-            local flags = t:add(f.premerge_rp_flags, range(q + 16, 4), v_flags)
-            flags:add(f.premerge_rp_flags_named, range(q + 19, 1))
+          if asked.premerge_rp_type then t:add(f.premerge_rp_type, range(q, 2)) end
+          if asked.premerge_rp_length then t:add(f.premerge_rp_length, range(q + 2, 2)) end
+          if asked.rp_start then t:add(f.rp_start, range(q + 4, 8)) end
+          if asked.premerge_rp_request_length then
+            local low = u32(s, q + 16)
+            t:add(f.premerge_rp_request_length, range(q + 12, 8), UInt64.new(low - low % 2, u32(s, q + 12)))
           end
-          if v_flags % 2 >= 1 then
+          if asked.premerge_rp_flags then show_bits("premerge_rp_flags", t:add(f.premerge_rp_flags, range(q + 16, 4), v_flags), range(q + 19, 1), "add") end
+          if asked.rp_block_length and v_flags % 2 >= 1 then
             if n_block_length > 0 then t:add(f.rp_block_length, range(q + 20, n_block_length)) end
           end
-          if v_flags % 2 >= 1 then
+          if asked.rp_block and v_flags % 2 >= 1 then
             if n_block > 0 then t:add(f.rp_block, range(q + end_block_length, n_block)) end
           end
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0)))
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(v_block), hex(w4, 0))) end
         end
       end
       if C.whole == 1 and v_block == "" then report(90, "ram_save_queue_pages no previous block") end
@@ -7850,24 +7773,23 @@ stream_return_path.states = {
       if want then
         local t = open(103, q, end_block, 0)
         if t then
-          t:add(f.premerge_rp_type, range(q, 2))
-          t:add(f.premerge_rp_length, range(q + 2, 2))
-          t:add(f.rp_start, range(q + 4, 8))
-          local low = u32(s, q + 16)
-          t:add(f.premerge_rp_request_length, range(q + 12, 8), UInt64.new(low - low % 2, u32(s, q + 12)))
-          do
-            local flags = t:add(f.premerge_rp_flags, range(q + 16, 4), v_flags)
-            flags:add(f.premerge_rp_flags_named, range(q + 19, 1))
+          if asked.premerge_rp_type then t:add(f.premerge_rp_type, range(q, 2)) end
+          if asked.premerge_rp_length then t:add(f.premerge_rp_length, range(q + 2, 2)) end
+          if asked.rp_start then t:add(f.rp_start, range(q + 4, 8)) end
+          if asked.premerge_rp_request_length then
+            local low = u32(s, q + 16)
+            t:add(f.premerge_rp_request_length, range(q + 12, 8), UInt64.new(low - low % 2, u32(s, q + 12)))
           end
-          if v_flags % 2 >= 1 then
+          if asked.premerge_rp_flags then show_bits("premerge_rp_flags", t:add(f.premerge_rp_flags, range(q + 16, 4), v_flags), range(q + 19, 1), "add") end
+          if asked.rp_block_length and v_flags % 2 >= 1 then
             if n_block_length > 0 then t:add(f.rp_block_length, range(q + 20, n_block_length)) end
           end
-          if v_flags % 2 >= 1 then
+          if asked.rp_block and v_flags % 2 >= 1 then
             if n_block > 0 then t:add(f.rp_block, range(q + end_block_length, n_block)) end
           end
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          if R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
-          t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0)))
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if asked.rp_block and R.block ~= "" then t:add(f.rp_block, R.block):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_RP_CMD_REQ_PAGES %s 0x%s", text(R.block), hex(w3, 0))) end
         end
       end
       if C.whole == 1 and R.block == "" then report(90, "ram_save_queue_pages no previous block") end
@@ -7890,11 +7812,11 @@ stream_return_path.states = {
       if want then
         local t = open(96, q, 8, 0)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_value, range(q + 4, 4))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_value then t:add(f.rp_value, range(q + 4, 4)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_RP_CMD_PONG 0x%s", hex(w2, 0))) end
         end
       end
       if C.whole == 1 and C.return_path == 0 then report(94, "a message before MIG_CMD_OPEN_RETURN_PATH") end
@@ -7914,11 +7836,11 @@ stream_return_path.states = {
       if want then
         local t = open(97, q, 8, 0)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          t:add(f.rp_status, range(q + 4, 4))
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_status then t:add(f.rp_status, range(q + 4, 4)) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("MIG_RP_CMD_SHUT %s", dec(w2))) end
         end
       end
       if w2 ~= 0 then report(95, format("Sibling indicated error %s", dec(w2))) end
@@ -7945,11 +7867,11 @@ stream_return_path.states = {
       if want then
         local t = open(101, q, 4, p1)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          show_payload(t, f.rp_data, q + 4, p1)
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("message 0x%s", hex(3, 4)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_data then show_payload(t, f.rp_data, q + 4, p1) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("message 0x%s", hex(3, 4))) end
         end
       end
       report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(p3 + 17)))
@@ -7973,11 +7895,11 @@ stream_return_path.states = {
       if want then
         local t = open(101, q, 4, p1)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          show_payload(t, f.rp_data, q + 4, p1)
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("message 0x%s", hex(3, 4)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_data then show_payload(t, f.rp_data, q + 4, p1) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("message 0x%s", hex(3, 4))) end
         end
       end
       report(99, format("RP: Req_Page with length %s expecting %s", dec(p1), dec(16)))
@@ -7994,11 +7916,11 @@ stream_return_path.states = {
       if want then
         local t = open(101, q, 4, w1)
         if t then
-          t:add(f.rp_type, range(q, 2))
-          t:add(f.rp_length, range(q + 2, 2))
-          show_payload(t, f.rp_data, q + 4, w1)
-          t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated()
-          t:append_text(", " .. format("message 0x%s", hex(h0_2, 4)))
+          if asked.rp_type then t:add(f.rp_type, range(q, 2)) end
+          if asked.rp_length then t:add(f.rp_length, range(q + 2, 2)) end
+          if asked.rp_data then show_payload(t, f.rp_data, q + 4, w1) end
+          if asked.dialect then t:add(f.dialect, C.dialect == 2 and "v5, the postcopy series before it was merged" or C.dialect == 3 and "v6, or v7, of that series" or C.dialect == 4 and "v4, of that series" or "release"):set_generated() end
+          if visible then t:append_text(", " .. format("message 0x%s", hex(h0_2, 4))) end
         end
       end
       if (h0_2 >= 1 and h0_2 <= 3) == 0 then report(100, format("RP: Received invalid cmd 0x%s length 0x%s", hex(h0_2, 4), hex(w1, 4))) end
@@ -8014,11 +7936,11 @@ stream_return_path.states = {
   end,
 }
 
-stream_return_path.bodies = {
+streams.return_path.bodies = {
 }
-stream_return_path.scans = {
+streams.return_path.scans = {
 }
-stream_return_path.resync = {
+streams.return_path.resync = {
   {
     offset = 0, octets = "[\000]", window = 512,
     accept = function(s, q, m)
@@ -8122,18 +8044,18 @@ stream_return_path.resync = {
   },
 }
 
-stream_return_path.page_runs = {
+streams.return_path.page_runs = {
 }
-stream_return_path.record_runs = {
+streams.return_path.record_runs = {
 }
 
-function stream_return_path.tally() return "" end
+function streams.return_path.tally() return "" end
 
 ----------------------------------------------------------------------------------------------------
 -- stream multifd
 ----------------------------------------------------------------------------------------------------
 
-local stream_multifd = {
+streams.multifd = {
   name = "multifd", last = 9,
   scalars = { "normal_pages", "normal_left", "zero_left", "block_length", "unused", "packet_size", "method", "begun", "lengths_left", "compressed", "state_left", "state_config", "data_seen" },
   registers = {
@@ -8153,9 +8075,9 @@ local stream_multifd = {
     data_seen = 0,
   },
 }
-table.insert(stream_multifd.scalars, "body_at")
+table.insert(streams.multifd.scalars, "body_at")
 
-stream_multifd.states = {
+streams.multifd.states = {
   -- init: The first packet of a channel.
   [1] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
@@ -8172,12 +8094,12 @@ stream_multifd.states = {
       if want then
         local t = open(104, q, 64, 0)
         if t then
-          t:add(f.multifd_magic, range(q, 4))
-          t:add(f.multifd_version, range(q + 4, 4))
-          t:add(f.multifd_uuid, range(q + 8, 16))
-          t:add(f.multifd_channel_id, range(q + 24, 1))
-          t:add(f.multifd_reserved, range(q + 25, 39))
-          t:append_text(", " .. format("channel %s", dec(w2)))
+          if asked.multifd_magic then t:add(f.multifd_magic, range(q, 4)) end
+          if asked.multifd_version then t:add(f.multifd_version, range(q + 4, 4)) end
+          if asked.multifd_uuid then t:add(f.multifd_uuid, range(q + 8, 16)) end
+          if asked.multifd_channel_id then t:add(f.multifd_channel_id, range(q + 24, 1)) end
+          if asked.multifd_reserved then t:add(f.multifd_reserved, range(q + 25, 39)) end
+          if visible then t:append_text(", " .. format("channel %s", dec(w2))) end
         end
       end
       if w1 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w1))) end
@@ -8211,22 +8133,13 @@ stream_multifd.states = {
       if want then
         local t = open(105, q, 276, 0)
         if t then
-          t:add(f.multifd_magic, range(q, 4))
-          t:add(f.multifd_version, range(q + 4, 4))
-          do
-            local flags = t:add(f.multifd_flags, range(q + 8, 4))
-            flags:add(f.multifd_flags_sync, range(q + 11, 1))
-            flags:add(f.multifd_flags_zlib, range(q + 11, 1))
-            flags:add(f.multifd_flags_zstd, range(q + 11, 1))
-            flags:add(f.multifd_flags_qpl, range(q + 11, 1))
-            flags:add(f.multifd_flags_uadk, range(q + 11, 1))
-            flags:add(f.multifd_flags_qatzip, range(q + 11, 1))
-            flags:add(f.multifd_flags_device_state, range(q + 11, 1))
-          end
-          t:add(f.section_name, range(q + 12, 256))
-          t:add(f.section_instance, range(q + 268, 4))
-          t:add(f.multifd_next_packet_size, range(q + 272, 4))
-          t:append_text(", " .. format("device state %s", dec(w3)))
+          if asked.multifd_magic then t:add(f.multifd_magic, range(q, 4)) end
+          if asked.multifd_version then t:add(f.multifd_version, range(q + 4, 4)) end
+          if asked.multifd_flags then show_bits("multifd_flags", t:add(f.multifd_flags, range(q + 8, 4)), range(q + 11, 1), "add") end
+          if asked.section_name then t:add(f.section_name, range(q + 12, 256)) end
+          if asked.section_instance then t:add(f.section_instance, range(q + 268, 4)) end
+          if asked.multifd_next_packet_size then t:add(f.multifd_next_packet_size, range(q + 272, 4)) end
+          if visible then t:append_text(", " .. format("device state %s", dec(w3))) end
         end
       end
       if w2 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w2))) end
@@ -8261,26 +8174,17 @@ stream_multifd.states = {
       if want then
         local t = open(106, q, 320, 0)
         if t then
-          t:add(f.multifd_magic, range(q, 4))
-          t:add(f.multifd_version, range(q + 4, 4))
-          do
-            local flags = t:add(f.multifd_flags, range(q + 8, 4))
-            flags:add(f.multifd_flags_sync, range(q + 11, 1))
-            flags:add(f.multifd_flags_zlib, range(q + 11, 1))
-            flags:add(f.multifd_flags_zstd, range(q + 11, 1))
-            flags:add(f.multifd_flags_qpl, range(q + 11, 1))
-            flags:add(f.multifd_flags_uadk, range(q + 11, 1))
-            flags:add(f.multifd_flags_qatzip, range(q + 11, 1))
-            flags:add(f.multifd_flags_device_state, range(q + 11, 1))
-          end
-          t:add(f.multifd_pages_alloc, range(q + 12, 4))
-          t:add(f.multifd_normal_pages, range(q + 16, 4))
-          t:add(f.multifd_next_packet_size, range(q + 20, 4))
-          t:add(f.multifd_packet_num, range(q + 24, 8))
-          t:add(f.multifd_zero_pages, range(q + 32, 4))
-          t:add(f.multifd_reserved, range(q + 36, 28))
-          t:add(f.multifd_ramblock, range(q + 64, 256))
-          t:append_text(" " .. format("%s", dec(w7)))
+          if asked.multifd_magic then t:add(f.multifd_magic, range(q, 4)) end
+          if asked.multifd_version then t:add(f.multifd_version, range(q + 4, 4)) end
+          if asked.multifd_flags then show_bits("multifd_flags", t:add(f.multifd_flags, range(q + 8, 4)), range(q + 11, 1), "add") end
+          if asked.multifd_pages_alloc then t:add(f.multifd_pages_alloc, range(q + 12, 4)) end
+          if asked.multifd_normal_pages then t:add(f.multifd_normal_pages, range(q + 16, 4)) end
+          if asked.multifd_next_packet_size then t:add(f.multifd_next_packet_size, range(q + 20, 4)) end
+          if asked.multifd_packet_num then t:add(f.multifd_packet_num, range(q + 24, 8)) end
+          if asked.multifd_zero_pages then t:add(f.multifd_zero_pages, range(q + 32, 4)) end
+          if asked.multifd_reserved then t:add(f.multifd_reserved, range(q + 36, 28)) end
+          if asked.multifd_ramblock then t:add(f.multifd_ramblock, range(q + 64, 256)) end
+          if visible then t:append_text(" " .. format("%s", dec(w7))) end
         end
       end
       if w4 ~= 1 then report(105, format("multifd: received packet version %s, expected 1", dec(w4))) end
@@ -8336,7 +8240,7 @@ stream_multifd.states = {
       if want then
         local t = open(107, q, 8, 0)
         if t then
-          t:add(f.multifd_offset, range(q, 8))
+          if asked.multifd_offset then t:add(f.multifd_offset, range(q, 8)) end
         end
       end
       if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
@@ -8354,7 +8258,7 @@ stream_multifd.states = {
       if want then
         local t = open(108, q, 8, 0)
         if t then
-          t:add(f.multifd_offset, range(q, 8))
+          if asked.multifd_offset then t:add(f.multifd_offset, range(q, 8)) end
         end
       end
       if C.listed == 1 and w1 + C.page_size > R.block_length then report(114, format("multifd: offset too long %s (max %s)", dec(w1), hex(R.block_length, 0))) end
@@ -8368,7 +8272,7 @@ stream_multifd.states = {
     if want then
       local t = open(109, q, 0, R.unused)
       if t then
-        show_payload(t, f.multifd_unused, q, R.unused)
+        if asked.multifd_unused then show_payload(t, f.multifd_unused, q, R.unused) end
       end
     end
     seen[109] = seen[109] + 1
@@ -8390,7 +8294,7 @@ stream_multifd.states = {
       if want then
         local t = open(110, q, 0, R.normal_pages * C.page_size)
         if t then
-          show_payload(t, f.multifd_data, q, R.normal_pages * C.page_size)
+          if asked.multifd_data then show_payload(t, f.multifd_data, q, R.normal_pages * C.page_size) end
         end
       end
       seen[110] = seen[110] + 1
@@ -8414,9 +8318,11 @@ stream_multifd.states = {
       if want then
         local t = open(111, q, 0, R.packet_size)
         if t then
-          local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
-          local alone = R.begun == 0
-          show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
+          if asked.multifd_data then
+            local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+            local alone = R.begun == 0
+            show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
+          end
         end
       end
       report(115, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
@@ -8429,9 +8335,11 @@ stream_multifd.states = {
     if want then
       local t = open(111, q, 0, R.packet_size)
       if t then
-        local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
-        local alone = R.begun == 0
-        show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
+        if asked.multifd_data then
+          local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+          local alone = R.begun == 0
+          show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
+        end
       end
     end
     seen[111] = seen[111] + 1
@@ -8450,7 +8358,7 @@ stream_multifd.states = {
       if want then
         local t = open(112, q, 4, 0)
         if t then
-          t:add(f.multifd_page_length, range(q, 4))
+          if asked.multifd_page_length then t:add(f.multifd_page_length, range(q, 4)) end
         end
       end
       if w1 > C.page_size then report(116, format("a compressed page of %s octets, which is more than a page: an assertion of QEMU's fails", dec(w1))) end
@@ -8464,9 +8372,11 @@ stream_multifd.states = {
     if want then
       local t = open(111, q, 0, R.packet_size)
       if t then
-        local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
-        local alone = R.begun == 0
-        show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
+        if asked.multifd_data then
+          local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+          local alone = R.begun == 0
+          show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
+        end
       end
     end
     if R.packet_size ~= R.compressed then report(117, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end
@@ -8489,13 +8399,10 @@ stream_multifd.states = {
       if want then
         local t = open(113, q, 12, 0)
         if t then
-          t:add(f.vfio_version, range(q, 4))
-          t:add(f.vfio_idx, range(q + 4, 4))
-          do
-            local flags = t:add(f.vfio_flags, range(q + 8, 4))
-            flags:add(f.vfio_flags_config_state, range(q + 11, 1))
-          end
-          t:append_text(", " .. format("VFIO state %s", dec(w2)))
+          if asked.vfio_version then t:add(f.vfio_version, range(q, 4)) end
+          if asked.vfio_idx then t:add(f.vfio_idx, range(q + 4, 4)) end
+          if asked.vfio_flags then show_bits("vfio_flags", t:add(f.vfio_flags, range(q + 8, 4)), range(q + 11, 1), "add") end
+          if visible then t:append_text(", " .. format("VFIO state %s", dec(w2))) end
         end
       end
       if w1 ~= 0 then report(118, format("packet has unknown version %s", dec(w1))) end
@@ -8518,7 +8425,7 @@ stream_multifd.states = {
       if want then
         local t = open(114, q, 0, R.state_left)
         if t then
-          show_payload(t, f.vfio_state, q, R.state_left)
+          if asked.vfio_state then show_payload(t, f.vfio_state, q, R.state_left) end
         end
       end
       seen[114] = seen[114] + 1
@@ -8538,7 +8445,7 @@ stream_multifd.states = {
       if want then
         local t = open(86, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[86] = seen[86] + 1
@@ -8570,7 +8477,7 @@ stream_multifd.states = {
     if want then
       local t = open(115, q, 0, R.state_left)
       if t then
-        show_payload(t, f.vfio_config_data, q, R.state_left)
+        if asked.vfio_config_data then show_payload(t, f.vfio_config_data, q, R.state_left) end
       end
     end
     seen[115] = seen[115] + 1
@@ -8591,7 +8498,7 @@ stream_multifd.states = {
       if want then
         local t = open(83, q, 8, 0)
         if t then
-          t:add(f.vfio_tag, range(q, 8))
+          if asked.vfio_tag then t:add(f.vfio_tag, range(q, 8)) end
         end
       end
       seen[83] = seen[83] + 1
@@ -8614,11 +8521,11 @@ stream_multifd.states = {
   end,
 }
 
-stream_multifd.bodies = {
+streams.multifd.bodies = {
 }
-stream_multifd.scans = {
+streams.multifd.scans = {
 }
-stream_multifd.resync = {
+streams.multifd.resync = {
   {
     offset = 0, octets = "[\017]", window = 512,
     accept = function(s, q, m)
@@ -8637,22 +8544,22 @@ stream_multifd.resync = {
   },
 }
 
-stream_multifd.shapes = {
-  VfioEndOfState_9 = shape(8, true, function()
+streams.multifd.shapes = {
+  VfioEndOfState_9 = shape(8, function()
     return {
       when_equal(0, 4, 0xffffffff),
       when_equal(4, 4, 0xef100001),
     }
   end),
 }
-stream_multifd.page_runs = {
+streams.multifd.page_runs = {
 }
-stream_multifd.record_runs = {
+streams.multifd.record_runs = {
   [9] = function(s, q, m)
     -- VFIO_MIG_FLAG_END_OF_STATE  (dissector/protocols/qemu_migration/stream_vfio.py:56)
     do
       local k = 0
-      local is = stream_multifd.shapes.VfioEndOfState_9()
+      local is = streams.multifd.shapes.VfioEndOfState_9()
       if is then
         local _, last = is:find(s, q)
         if last > m then last = m end
@@ -8676,13 +8583,13 @@ stream_multifd.record_runs = {
   end,
 }
 
-function stream_multifd.tally() return "" end
+function streams.multifd.tally() return "" end
 
 ----------------------------------------------------------------------------------------------------
 -- stream preempt
 ----------------------------------------------------------------------------------------------------
 
-local stream_preempt = {
+streams.preempt = {
   name = "preempt", last = 1,
   scalars = { "block", "block_length" },
   registers = {
@@ -8691,9 +8598,9 @@ local stream_preempt = {
     block_length = 0,
   },
 }
-table.insert(stream_preempt.scalars, "body_at")
+table.insert(streams.preempt.scalars, "body_at")
 
-stream_preempt.states = {
+streams.preempt.states = {
   -- ram: The preempt channel: ZERO and PAGE, and (7.1, 7.2) one EOS at the end.
   [1] = function(s, q, m)
     if q + 7 > m then return nil, 8 end
@@ -8710,23 +8617,13 @@ stream_preempt.states = {
       if want then
         local t = open(33, q, 9, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 34)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_fill, range(q + 8, 1))
-          if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 34), range(q + 6, 2), "add") end
+          if asked.ram_fill then t:add(f.ram_fill, range(q + 8, 1)) end
+          if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
       seen[33] = seen[33] + 1
@@ -8742,23 +8639,13 @@ stream_preempt.states = {
       if want then
         local t = open(34, q, 8, C.page_size)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 40)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          show_payload(t, f.ram_data, q + 8, C.page_size)
-          if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 40), range(q + 6, 2), "add") end
+          if asked.ram_data then show_payload(t, f.ram_data, q + 8, C.page_size) end
+          if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
       seen[34] = seen[34] + 1
@@ -8782,26 +8669,18 @@ stream_preempt.states = {
       if want then
         local t = open(34, q, end_block, C.page_size)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 8)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_block_length, range(q + 8, 1))
-          if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
-          show_payload(t, f.ram_data, q + end_block, C.page_size)
-          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
-          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 8), range(q + 6, 2), "add") end
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q + 8, 1)) end
+          if asked.ram_block then
+            if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
+          end
+          if asked.ram_data then show_payload(t, f.ram_data, q + end_block, C.page_size) end
+          if asked.ram_page_size and C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if asked.ram_page_size_origin and C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
@@ -8823,23 +8702,13 @@ stream_preempt.states = {
       if want then
         local t = open(33, q, 9, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 34)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_fill, range(q + 8, 1))
-          if R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 34), range(q + 6, 2), "add") end
+          if asked.ram_fill then t:add(f.ram_fill, range(q + 8, 1)) end
+          if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
       if w1 ~= 0 then report(48, format("Found a zero page with value %s", dec(w1))) end
@@ -8866,26 +8735,18 @@ stream_preempt.states = {
       if want then
         local t = open(33, q, end_fill, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), 2)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
-          t:add(f.ram_block_length, range(q + 8, 1))
-          if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
-          t:add(f.ram_fill, range(q + end_block, 1))
-          if C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
-          if C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 2), range(q + 6, 2), "add") end
+          if asked.ram_block_length then t:add(f.ram_block_length, range(q + 8, 1)) end
+          if asked.ram_block then
+            if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
+          end
+          if asked.ram_fill then t:add(f.ram_fill, range(q + end_block, 1)) end
+          if asked.ram_page_size and C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
+          if asked.ram_page_size_origin and C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
       end
       if C.listed == 1 and (recall(C.lengths, v_block) or 4503599627370496.0) == 4503599627370496.0 then report(47, format("Can't find block %s", text(v_block))) end
@@ -8904,21 +8765,11 @@ stream_preempt.states = {
       if want then
         local t = open(35, q, 8, 0)
         if t then
-          local low = u32(s, q + 4)
-          t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
-          do
-            local flags = t:add(f.ram_flags, range(q + 4, 4), v_flags)
-            flags:add(f.ram_flags_full, range(q + 6, 2))
-            flags:add(f.ram_flags_zero, range(q + 6, 2))
-            flags:add(f.ram_flags_mem_size, range(q + 6, 2))
-            flags:add(f.ram_flags_page, range(q + 6, 2))
-            flags:add(f.ram_flags_eos, range(q + 6, 2))
-            flags:add(f.ram_flags_continue, range(q + 6, 2))
-            flags:add(f.ram_flags_xbzrle, range(q + 6, 2))
-            flags:add(f.ram_flags_hook, range(q + 6, 2))
-            flags:add(f.ram_flags_compress_page, range(q + 6, 2))
-            flags:add(f.ram_flags_multifd_flush, range(q + 6, 2))
+          if asked.ram_addr then
+            local low = u32(s, q + 4)
+            t:add(f.ram_addr, range(q, 8), UInt64.new(low - low % C.page_size, u32(s, q)))
           end
+          if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), v_flags), range(q + 6, 2), "add") end
         end
       end
       seen[35] = seen[35] + 1
@@ -8941,11 +8792,11 @@ stream_preempt.states = {
   end,
 }
 
-stream_preempt.bodies = {
+streams.preempt.bodies = {
 }
-stream_preempt.scans = {
+streams.preempt.scans = {
 }
-stream_preempt.resync = {
+streams.preempt.resync = {
   {
     offset = 7, octets = "[\"(]", window = 65568,
     accept = function(s, q, m)
@@ -8978,61 +8829,53 @@ stream_preempt.resync = {
   },
 }
 
-stream_preempt.shapes = {
-  RamZero_1 = shape(9, true, function(page_size, block_length)
+streams.preempt.shapes = {
+  RamZero_1 = shape(9, function(page_size, block_length)
     return {
       when_rest(4, 4, page_size, 34),
       when_below(0, 8, block_length),
       when_equal(8, 1, 0),
     }
   end),
-  RamPage_1 = shape(8, false, function(page_size, block_length)
+  RamPage_1 = shape(8, function(page_size, block_length)
     return {
       when_rest(4, 4, page_size, 40),
       when_below(0, 8, block_length),
     }
   end),
 }
-stream_preempt.page_runs = {
-  [1] = function(tvb, o, n)
+streams.preempt.page_runs = {
+  [1] = {
     -- RAM_SAVE_FLAG_PAGE  (dissector/protocols/qemu_migration/stream_ram.py:168)
-    do
+    pdu = 34, counter = 1, header = 8,
+    shape = function()
       local r_page_size = C.page_size
       local r_block_length = R.block_length
-      local k, size = 0, 8 + r_page_size
-      local stop = n - 8
-      local is = stream_preempt.shapes.RamPage_1(r_page_size, r_block_length)
-      if is then
-        local find = is.find
-        while o <= stop and find(is, raw(tvb, o, 8)) do
-          k = k + 1
-          o = o + size
-        end
-      else
-        while o <= stop do
-          local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
-          if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
-          if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
-          k = k + 1
-          o = o + size
-        end
+      return streams.preempt.shapes.RamPage_1(r_page_size, r_block_length), 8 + r_page_size
+    end,
+    loop = function(tvb, o, stop, size)
+      local r_page_size = C.page_size
+      local r_block_length = R.block_length
+      local k = 0
+      while o <= stop do
+        local b0, b1, b2, b3, b4, b5, b6, b7 = byte(raw(tvb, o, 8), 1, 8)
+        if not ((((b4 * 256 + b5) * 256 + b6) * 256 + b7) % r_page_size == 40) then break end
+        if not ((((b0 * 256 + b1) * 256 + b2) * 256 + b3) * 4294967296.0 + (((b4 * 256 + b5) * 256 + b6) * 256 + b7) < r_block_length) then break end
+        k = k + 1
+        o = o + size
       end
-      if k > 0 then
-        seen[34] = seen[34] + k
-        count(1, k)
-      end
-    end
-    return o
-  end,
+      return o, k
+    end,
+  },
 }
-stream_preempt.record_runs = {
+streams.preempt.record_runs = {
   [1] = function(s, q, m)
     -- RAM_SAVE_FLAG_ZERO  (dissector/protocols/qemu_migration/stream_ram.py:161)
     do
       local r_page_size = C.page_size
       local r_block_length = R.block_length
       local k = 0
-      local is = stream_preempt.shapes.RamZero_1(r_page_size, r_block_length)
+      local is = streams.preempt.shapes.RamZero_1(r_page_size, r_block_length)
       if is then
         local _, last = is:find(s, q)
         if last > m then last = m end
@@ -9073,22 +8916,22 @@ stream_preempt.record_runs = {
   end,
 }
 
-function stream_preempt.tally() return format("RAM %s: ", text(R.block == "" and "?" or R.block)) end
+function streams.preempt.tally() return format("RAM %s: ", text(R.block == "" and "?" or R.block)) end
 
 ----------------------------------------------------------------------------------------------------
 -- stream cpr
 ----------------------------------------------------------------------------------------------------
 
-local stream_cpr = {
+streams.cpr = {
   name = "cpr", last = 5,
   scalars = {  },
   registers = {
     body_at = 0,
   },
 }
-table.insert(stream_cpr.scalars, "body_at")
+table.insert(streams.cpr.scalars, "body_at")
 
-stream_cpr.states = {
+streams.cpr.states = {
   -- start: The first octets of a connection.
   [1] = function(s, q, m)
     if q + 3 > m then return nil, 4 end
@@ -9101,9 +8944,9 @@ stream_cpr.states = {
       if want then
         local t = open(116, q, 8, 0)
         if t then
-          t:add(f.cpr_magic, range(q, 4))
-          t:add(f.cpr_version, range(q + 4, 4))
-          t:append_text(", " .. "CPR state")
+          if asked.cpr_magic then t:add(f.cpr_magic, range(q, 4)) end
+          if asked.cpr_version then t:add(f.cpr_version, range(q + 4, 4)) end
+          if visible then t:append_text(", " .. "CPR state") end
         end
       end
       if w1 ~= 1 then report(122, format("Unsupported migration stream version %s", dec(w1))) end
@@ -9125,7 +8968,7 @@ stream_cpr.states = {
       if want then
         local t = open(117, q, 1, 0)
         if t then
-          t:add(f.cpr_more, range(q, 1))
+          if asked.cpr_more then t:add(f.cpr_more, range(q, 1)) end
         end
       end
       seen[117] = seen[117] + 1
@@ -9157,12 +9000,14 @@ stream_cpr.states = {
       if want then
         local t = open(118, q, end_carrier, 0)
         if t then
-          t:add(f.cpr_more, range(q, 1))
-          t:add(f.cpr_namelen, range(q + 1, 4))
-          if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
-          t:add(f.cpr_id, range(q + end_name, 4))
-          t:add(f.cpr_carrier, range(q + end_id, 1))
-          t:append_text(" " .. format("%s", text(v_name)))
+          if asked.cpr_more then t:add(f.cpr_more, range(q, 1)) end
+          if asked.cpr_namelen then t:add(f.cpr_namelen, range(q + 1, 4)) end
+          if asked.cpr_name then
+            if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
+          end
+          if asked.cpr_id then t:add(f.cpr_id, range(q + end_name, 4)) end
+          if asked.cpr_carrier then t:add(f.cpr_carrier, range(q + end_id, 1)) end
+          if visible then t:append_text(" " .. format("%s", text(v_name))) end
         end
       end
       if w3 > 1 then report(125, format("an element begins with %s", dec(w3))) end
@@ -9190,12 +9035,14 @@ stream_cpr.states = {
       if want then
         local t = open(119, q, end_fd, 0)
         if t then
-          t:add(f.cpr_more, range(q, 1))
-          t:add(f.cpr_namelen, range(q + 1, 4))
-          if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
-          t:add(f.cpr_id, range(q + end_name, 4))
-          t:add(f.cpr_fd, range(q + end_id, 4))
-          t:append_text(", " .. format("fd %s %s", text(v_name), dec(w5)))
+          if asked.cpr_more then t:add(f.cpr_more, range(q, 1)) end
+          if asked.cpr_namelen then t:add(f.cpr_namelen, range(q + 1, 4)) end
+          if asked.cpr_name then
+            if p1 > 0x1000 and 0 or p1 > 0 then t:add(f.cpr_name, range(q + 5, p1 > 0x1000 and 0 or p1)) end
+          end
+          if asked.cpr_id then t:add(f.cpr_id, range(q + end_name, 4)) end
+          if asked.cpr_fd then t:add(f.cpr_fd, range(q + end_id, 4)) end
+          if visible then t:append_text(", " .. format("fd %s %s", text(v_name), dec(w5))) end
         end
       end
       if w3 > 1 then report(125, format("an element begins with %s", dec(w3))) end
@@ -9229,11 +9076,13 @@ stream_cpr.states = {
       if want then
         local t = open(120, q, end_version_id, 0)
         if t then
-          t:add(f.cpr_type, range(q, 1))
-          t:add(f.cpr_idstr_length, range(q + 1, 1))
-          if p2 > 0 then t:add(f.cpr_idstr, range(q + 2, p2)) end
-          t:add(f.cpr_version_id, range(q + end_idstr, 4))
-          t:append_text(", " .. "vfio devices")
+          if asked.cpr_type then t:add(f.cpr_type, range(q, 1)) end
+          if asked.cpr_idstr_length then t:add(f.cpr_idstr_length, range(q + 1, 1)) end
+          if asked.cpr_idstr then
+            if p2 > 0 then t:add(f.cpr_idstr, range(q + 2, p2)) end
+          end
+          if asked.cpr_version_id then t:add(f.cpr_version_id, range(q + end_idstr, 4)) end
+          if visible then t:append_text(", " .. "vfio devices") end
         end
       end
       if w4 % 256 > 1 then report(127, format("%s: incoming version_id %s is too new for local version_id 1", text(v_idstr), dec(w4))) end
@@ -9270,7 +9119,7 @@ stream_cpr.states = {
       if want then
         local t = open(117, q, 1, 0)
         if t then
-          t:add(f.cpr_more, range(q, 1))
+          if asked.cpr_more then t:add(f.cpr_more, range(q, 1)) end
         end
       end
       seen[117] = seen[117] + 1
@@ -9300,13 +9149,15 @@ stream_cpr.states = {
       if want then
         local t = open(121, q, end_hwpt_id, 0)
         if t then
-          t:add(f.cpr_more, range(q, 1))
-          t:add(f.cpr_namelen, range(q + 1, 4))
-          if w1 > 0x1000 and 0 or w1 > 0 then t:add(f.cpr_name, range(q + 5, w1 > 0x1000 and 0 or w1)) end
-          t:add(f.cpr_devid, range(q + end_name, 4))
-          t:add(f.cpr_ioas_id, range(q + end_devid, 4))
-          t:add(f.cpr_hwpt_id, range(q + end_ioas_id, 4))
-          t:append_text(", " .. format("vfio device %s", text(v_name)))
+          if asked.cpr_more then t:add(f.cpr_more, range(q, 1)) end
+          if asked.cpr_namelen then t:add(f.cpr_namelen, range(q + 1, 4)) end
+          if asked.cpr_name then
+            if w1 > 0x1000 and 0 or w1 > 0 then t:add(f.cpr_name, range(q + 5, w1 > 0x1000 and 0 or w1)) end
+          end
+          if asked.cpr_devid then t:add(f.cpr_devid, range(q + end_name, 4)) end
+          if asked.cpr_ioas_id then t:add(f.cpr_ioas_id, range(q + end_devid, 4)) end
+          if asked.cpr_hwpt_id then t:add(f.cpr_hwpt_id, range(q + end_ioas_id, 4)) end
+          if visible then t:append_text(", " .. format("vfio device %s", text(v_name))) end
         end
       end
       if h0_1 > 1 then report(125, format("an element begins with %s", dec(h0_1))) end
@@ -9323,19 +9174,19 @@ stream_cpr.states = {
   end,
 }
 
-stream_cpr.bodies = {
+streams.cpr.bodies = {
 }
-stream_cpr.scans = {
+streams.cpr.scans = {
 }
-stream_cpr.resync = {
-}
-
-stream_cpr.page_runs = {
-}
-stream_cpr.record_runs = {
+streams.cpr.resync = {
 }
 
-function stream_cpr.tally() return "" end
+streams.cpr.page_runs = {
+}
+streams.cpr.record_runs = {
+}
+
+function streams.cpr.tally() return "" end
 
 shared_registers = {
   over = 0,
@@ -9362,7 +9213,7 @@ shared_registers = {
 local MAX_FIRST = 512
 channels = {
   { name = "main", label = "main channel", joins = false,
-    forward = stream_main, reverse = stream_return_path,
+    forward = streams.main, reverse = streams.return_path,
     first = function(s, q, m)
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
@@ -9371,7 +9222,7 @@ channels = {
     end,
   },
   { name = "recovery", label = "recovery", joins = true,
-    forward = stream_main, reverse = stream_return_path,
+    forward = streams.main, reverse = streams.return_path,
     first = function(s, q, m)
       if q > m then return nil, 1 end
       local p1 = byte(s, q)
@@ -9395,7 +9246,7 @@ channels = {
     end,
   },
   { name = "multifd", label = "multifd", joins = false,
-    forward = stream_multifd, reverse = nil,
+    forward = streams.multifd, reverse = nil,
     first = function(s, q, m)
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
@@ -9417,7 +9268,7 @@ channels = {
     end,
   },
   { name = "preempt", label = "postcopy-preempt", joins = true,
-    forward = stream_preempt, reverse = nil,
+    forward = streams.preempt, reverse = nil,
     first = function(s, q, m)
       if q + 7 > m then return nil, 8 end
       local p1 = u64(s, q)
@@ -9448,7 +9299,7 @@ channels = {
     end,
   },
   { name = "cpr", label = "CPR state", joins = false,
-    forward = stream_cpr, reverse = nil,
+    forward = streams.cpr, reverse = nil,
     first = function(s, q, m)
       if q + 3 > m then return nil, 4 end
       local p1 = u32(s, q)
@@ -9464,22 +9315,19 @@ function is_over(conversation)
 end
 
 ----------------------------------------------------------------------------------------------------
--- runtime/6_dissect.lua: the same in every generated plugin
+-- runtime/7_dissect.lua: the same in every generated plugin
 ----------------------------------------------------------------------------------------------------
 
--- The dissector that Wireshark calls, the Info column, the heuristic, the summary.
+-- The dissector that Wireshark calls, the Info column, the heuristics.
 
 local this_dissector
 local short_name = proto_name:upper()
-local referenced = TreeItem.referenced
 for k = 1, #counter_names do tally[k] = 0 end
 
 -- The Info column speaks of all pieces of a frame.
-local fresh = false                    -- the pieces of this frame had nothing to say so far
-
-local function clear_frame()
+local function clear_frame(number)
   for i = 1, counts do tally[counted[i]] = 0 end
-  counts, infos = 0, 0
+  counts, infos, counting, plain = 0, 0, number, 0
 end
 
 local function counted_words()
@@ -9504,22 +9352,26 @@ local function info_column()
   return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
 end
 
--- Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame serve again
--- if its number was the same.
+-- Where k of one thing were counted and nothing else happened, as in most frames, the words of an earlier frame serve
+-- again.
+local function tell(k)
+  local words = info_column()
+  if k <= MOST_TOLD and counter_labels[counted[1]] ~= "" then told[k] = words end
+  return words
+end
+
 local function show_columns(pinfo)
-  local columns = get_cols(pinfo)
+  local columns, counter = get_cols(pinfo), counted[1]
   columns.protocol = short_name
-  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
-    told = nil
+  if counts == 1 and infos == 0 and live and not (changed or shared_changed) then
+    if counter ~= told_counter then told, told_counter = {}, counter end
+    plain = counter
+    local k = tally[counter]
+    columns.info = told[k] or tell(k)
+  else
+    told_counter, plain = 0, 0
     columns.info = info_column()
-    return
   end
-  local k = counted[1]
-  local n = tally[k]
-  if not told or n ~= told_number or k ~= told_counter or counter_labels[k] == "" then
-    told, told_number, told_counter = info_column(), n, k
-  end
-  columns.info = told
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -9543,33 +9395,30 @@ local function begin_tree(tvb, tree, flow)
   tree_root = tree:add(proto, tvb())
   local channel = flow.connection.channel
   tree_root:append_text(", " .. channel.label .. (flow.tables.reverse and " (return)" or ""))
-  tree_root:add(f.channel, channel.name):set_generated()
-  tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
+  if asked.channel then tree_root:add(f.channel, channel.name):set_generated() end
+  if asked.conversation then tree_root:add(f.conversation, flow.connection.conversation.number):set_generated() end
 end
 
--- A segment inside a payload: nothing begins in it, nothing ends.  To write its columns costs as much as all else that is
--- done here, but a packet list in which most of a migration is called TCP would not show where the migration is.
-local function inside_payload(tvb, pinfo, tree, flow, again)
+-- A segment inside a payload: nothing begins in it, nothing ends.  The Info column stays TCP's, whose sequence numbers
+-- say more about it than we can.
+local function inside_payload(tvb, pinfo, tree, flow)
   if want then
     begin_tree(tvb, tree, flow)
-    tree_root:add(f.payload, tvb())
+    if asked.payload then tree_root:add(f.payload, tvb()) end
   end
-  if again then return end
-  fresh = true
-  local columns = get_cols(pinfo)
-  columns.protocol, columns.info = short_name, "payload"
+  get_cols(pinfo).protocol = short_name
 end
 
--- A segment of n octets at hand, of *whole*, with the state as it is before it.
-local function segment(tvb, pinfo, tree, flow, n, whole)
-  T, tree_root, last_item = tvb, tree, nil
+-- A segment of n octets at hand, of *whole*, with the state as it is before it; tried: see `consume`.
+local function segment(tvb, pinfo, tree, flow, n, whole, tried)
+  T, at_hand, tree_root, last_item = tvb, n, tree, nil
   if want then
     shown, region_items = 0, {}
     begin_tree(tvb, tree, flow)
     if state == LOST then tree_root:add_proto_expert_info(experts[FINDING.lost], finding_text.lost) end
-    if skip > 0 then tree_root:add(f.payload, T(0, skip < n and skip or n)) end
+    if skip > 0 and asked.payload then tree_root:add(f.payload, T(0, skip < n and skip or n)) end
   end
-  consume(tvb, n, position)
+  consume(tvb, n, position, tried)
   if whole > n then
     spos, last_item = position + n, nil
     cut_off(whole - n)
@@ -9587,15 +9436,17 @@ end
 
 -- A piece of a frame that was seen before: from its snapshot, or a payload.
 local function dissect_again(tvb, pinfo, tree, flow, number)
+  put_away()
+  settled, want = false, referenced(tree, this_dissector)
+  if want then look(tree) end
   local i, again = call_of(flow, number)
+  if not again then clear_frame(0) end
   if i then
-    if not again or fresh then clear_frame() end
-    fresh = false
     load_snapshot(flow, i)
     local ok, message = pcall(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
     if not ok then failed(tvb, tree, flow, message) end
   else
-    inside_payload(tvb, pinfo, tree, flow, again)
+    inside_payload(tvb, pinfo, tree, flow)
   end
 end
 
@@ -9628,6 +9479,7 @@ end
 local function claim(tvb, pinfo)
   local n = captured(tvb)
   if n == 0 then return nil end
+  if not get_src_port then learn_getters(pinfo) end
   local src_port, dst_port = get.src_port(pinfo), get.dst_port(pinfo)
   local k = src_port * 65536 + dst_port
   local kept = pending[k]
@@ -9674,37 +9526,93 @@ local function chosen(tvb, pinfo)
   return flow
 end
 
-local function dissect(tvb, pinfo, tree)
-  if not get_number then learn_getters(pinfo) end
-  local number = get_number(pinfo)
-  local flow, refusal = alone[get_src_port(pinfo) * 65536 + get_dst_port(pinfo)] or flow_of(pinfo, number), nil
+-- The next segment of the live flow, of n octets at hand; tried: see `consume`.
+local function dissect_next(tvb, pinfo, tree, tick, n, whole, tried)
+  count_quick()
+  last, now = tick, tick
+  if not tried then take_snapshot(live) end
+  local ok, message = pcall(segment, tvb, pinfo, tree, live, n, whole, tried)
+  if not ok then return failed(tvb, tree, live, message) end
+  local pages = not (carry or region or changed or shared_changed) and page_runs[state]
+  quick_shape = nil
+  if pages then
+    quick_header, quick_counter, quick_pdu = pages.header, pages.counter, pages.pdu
+    quick_shape, quick_size = pages.shape()
+  end
+end
+
+-- A segment of any flow, at any time.
+--
+-- Whether somebody looks is asked once in a pass, not for each frame: Wireshark decides it when a pass begins, and a
+-- filter, a column or a tap that comes later makes it visit the frames again that it has, which ends the pass for us.
+local function dissect_any(tvb, pinfo, tree, number)
+  local port, refusal = get_src_port(pinfo), nil
+  local flow = alone[port]
+  if not flow or flow == true then flow = flow_of(pinfo, number) end
   if not flow then
     flow, refusal = chosen(tvb, pinfo)
     if not flow then return refusal end
   end
-  want = referenced(tree, this_dissector)
-  local tick, again = number * PIECES, false
-  if flow.last >= tick then
-    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
-    again = true
-  end
+  local tick = number * PIECES
+  local again = tick <= (flow == live and last or flow.last)
+  if again and get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
   if live ~= flow then take_up(flow) end
+  if not settled then
+    settled, want = true, referenced(tree, this_dissector)
+    if want then look(tree) end
+  end
+  if not want and alone[port] == flow then quick_port = port end
+  if counting ~= number then clear_frame(number) end
   if again then
-    tick = tick_of(flow, tick)
+    tick = tick_of(tick)
     if not tick then return end
   end
-  flow.last = tick
   local n, whole = captured(tvb), reported(tvb)
   if skip >= n and whole == n then
-    skip, position = skip - n, position + n
-    return inside_payload(tvb, pinfo, tree, flow, again)
+    skip, position, last = skip - n, position + n, tick
+    inside_payload(tvb, pinfo, tree, flow)
+  else
+    dissect_next(tvb, pinfo, tree, tick, n, whole)
   end
-  now = tick
-  if not again or fresh then clear_frame() end
-  fresh = false
-  take_snapshot(flow)
-  local ok, message = pcall(segment, tvb, pinfo, tree, flow, n, whole)
-  if not ok then failed(tvb, tree, flow, message) end
+end
+
+-- What nearly all segments of a migration are, with as few words as can be: of the same flow as the last one, in the
+-- first pass with nobody looking, and inside a payload or with headers of the run that the payload is part of.
+local function dissect(tvb, pinfo, tree)
+  local number = get_number(pinfo)
+  local tick = number * PIECES
+  if tick <= last or get_src_port(pinfo) ~= quick_port then return dissect_any(tvb, pinfo, tree, number) end
+  local n, whole = captured(tvb), reported(tvb)
+  if skip >= n and whole == n then
+    skip, position, last = skip - n, position + n, tick
+    get_cols(pinfo).protocol = short_name
+    return
+  end
+  if not quick_shape or whole ~= n then
+    clear_frame(number)
+    return dissect_next(tvb, pinfo, tree, tick, n, whole)
+  end
+  add_note(tick, skip * 256 + state + 1)
+  local o, k = run_of_shape(quick_shape, tvb, skip, n - quick_header, quick_header, quick_size)
+  local counter = quick_counter
+  if o < n then
+    clear_frame(number)
+    if k > 0 then
+      seen[quick_pdu] = seen[quick_pdu] + k
+      count(counter, k)
+    end
+    skip = 0
+    return dissect_next(tvb, pinfo, tree, tick, n, n, o)
+  end
+  skip, position, last, quick_count = o - n, position + n, tick, quick_count + k
+  if counter ~= plain then
+    clear_frame(number)
+    counted[1], counts, plain = counter, 1, counter
+    if counter ~= told_counter then told, told_counter = {}, counter end
+  end
+  tally[counter], counting = k, number
+  local columns = get_cols(pinfo)
+  columns.protocol, columns.info = short_name, told[k] or tell(k)
 end
 
 proto.dissector = dissect
@@ -9712,7 +9620,6 @@ proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
   if is_tls(tvb) then return false end
-  if not get_number then learn_getters(pinfo) end
   local flow = claim(tvb, pinfo)
   if not flow then return false end
   pinfo.conversation = proto
@@ -9725,14 +9632,13 @@ end
 -- other protocols, which is why flows are told apart by addresses from then on.  Nor does it tell where a connection
 -- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
 local function tls_heuristic(tvb, pinfo, tree)
-  if not get_number then learn_getters(pinfo) end
   handed_over()
   local number = get_number(pinfo)
   local flow = flow_of(pinfo, number)
   if not get.visited(pinfo) then
     if not flow then
       flow = claim(tvb, pinfo)
-    elseif number * PIECES > flow.last and is_over(flow.connection.conversation) then
+    elseif number * PIECES > (flow == live and last or flow.last) and is_over(flow.connection.conversation) then
       local n = captured(tvb)
       local channel = channel_of(raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST), pinfo, true)   -- it is over: apart
       if channel then flow = new_connection(pinfo, channel) end
@@ -9743,66 +9649,74 @@ local function tls_heuristic(tvb, pinfo, tree)
   return true
 end
 
-local port_tables = {}
+----------------------------------------------------------------------------------------------------
+-- runtime/8_register.lua: the same in every generated plugin
+----------------------------------------------------------------------------------------------------
 
-local function add_ports(range, add)
-  if range == "" then return end
-  for _, ports in ipairs(port_tables) do
-    if add then ports:add(range, proto) else ports:remove(range, proto) end
-  end
-end
+-- What Wireshark is told: ports, heuristics, preferences, and the summary for `tshark -z`.
 
-local known_ports = ""
-function proto.prefs_changed()
-  for name in pairs(pref) do pref[name] = proto.prefs[name] end
-  local ports = tostring(proto.prefs.ports or "")
-  if ports ~= known_ports then
-    add_ports(known_ports, false)
-    add_ports(ports, true)
-    known_ports = ports
-  end
-end
+do
+  local port_tables = {}
 
-local function print_summary()
-  put_away()
-  for _, c in ipairs(conversations) do
-    print(format("%s, %s %d", proto.description, whole_name, c.number))
-    for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
-    local names = {}
-    for key in pairs(c.facts) do names[#names + 1] = key end
-    table.sort(names)
-    for _, key in ipairs(names) do
-      local v = c.facts[key]
-      print(format("  %-32s %s", key, type(v) == "string" and text(v) or dec(v)))
+  local function add_ports(range, add)
+    if range == "" then return end
+    for _, ports in ipairs(port_tables) do
+      if add then ports:add(range, proto) else ports:remove(range, proto) end
     end
-    for k = 1, #counter_names do print(format("  %-32s %s", counter_names[k], dec(c.tally[k]))) end
-    for k = 1, #pdu_names do
-      if c.seen[k] > 0 then print(format("  PDU %-28s %s", pdu_names[k], dec(c.seen[k]))) end
+  end
+
+  local known_ports = ""
+  function proto.prefs_changed()
+    for name in pairs(pref) do pref[name] = proto.prefs[name] end
+    local ports = tostring(proto.prefs.ports or "")
+    if ports ~= known_ports then
+      add_ports(known_ports, false)
+      add_ports(ports, true)
+      known_ports = ports
     end
-    for _, flow in ipairs(c.flows) do
-      if flow.skip > 0 or flow.carry or flow.region then
-        print(format("  stream %-25s ends inside a PDU after %s octets", flow.tables.name, dec(flow.pos)))
+  end
+
+  local function print_summary()
+    put_away()
+    for _, c in ipairs(conversations) do
+      print(format("%s, %s %d", proto.description, whole_name, c.number))
+      for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
+      local names = {}
+      for key in pairs(c.facts) do names[#names + 1] = key end
+      table.sort(names)
+      for _, key in ipairs(names) do
+        local v = c.facts[key]
+        print(format("  %-32s %s", key, type(v) == "string" and text(v) or dec(v)))
+      end
+      for k = 1, #counter_names do print(format("  %-32s %s", counter_names[k], dec(c.tally[k]))) end
+      for k = 1, #pdu_names do
+        if c.seen[k] > 0 then print(format("  PDU %-28s %s", pdu_names[k], dec(c.seen[k]))) end
+      end
+      for _, flow in ipairs(c.flows) do
+        if flow.skip > 0 or flow.carry or flow.region then
+          print(format("  stream %-25s ends inside a PDU after %s octets", flow.tables.name, dec(flow.pos)))
+        end
+      end
+      for k = 1, #experts do
+        if c.found[k] then print(format("  finding %-24s %d", finding_names[k], c.found[k])) end
       end
     end
-    for k = 1, #experts do
-      if c.found[k] then print(format("  finding %-24s %d", finding_names[k], c.found[k])) end
+  end
+
+  this_dissector = Dissector.get(proto_name)
+  for _, name in ipairs({ "tcp.port", "tls.port" }) do
+    local known, ports = pcall(DissectorTable.get, name)
+    if known and ports then
+      port_tables[#port_tables + 1] = ports
+      ports:add_for_decode_as(proto)
     end
   end
-end
-
-this_dissector = Dissector.get(proto_name)
-for _, name in ipairs({ "tcp.port", "tls.port" }) do
-  local known, ports = pcall(DissectorTable.get, name)
-  if known and ports then
-    port_tables[#port_tables + 1] = ports
-    ports:add_for_decode_as(proto)
+  proto:register_heuristic("tcp", heuristic)
+  pcall(proto.register_heuristic, proto, "tls", tls_heuristic)
+  if register_stat_cmd_arg then
+    register_stat_cmd_arg(proto_name .. ",summary", function()
+      local tap = Listener.new("frame")
+      function tap.draw() print_summary() end
+    end)
   end
-end
-proto:register_heuristic("tcp", heuristic)
-pcall(proto.register_heuristic, proto, "tls", tls_heuristic)
-if register_stat_cmd_arg then
-  register_stat_cmd_arg(proto_name .. ",summary", function()
-    local tap = Listener.new("frame")
-    function tap.draw() print_summary() end
-  end)
 end

@@ -22,8 +22,8 @@ from .printer import Printer, string
 from .runs import RunPrinter
 from .steps import StreamPrinter
 
-RUNTIME = ("1_basics", "1_shapes", "2_state", "3_show", "4_machine", "5_flows")
-ENTRY = "6_dissect"
+RUNTIME = ("1_basics", "1_shapes", "2_state", "3_show", "4_machine", "5_notes", "6_flows")
+ENTRY = ("7_dissect", "8_register")
 MAX_ITEMS_HELP = "0 shows all; a filter sees only what is shown"
 ROLE_HELP = (
     "What a connection to these ports, or of Decode As, is taken for if its beginning is missing or says nothing"
@@ -55,11 +55,12 @@ class LuaBackend(Backend):
         out = _head(protocol)
         out += _declarations(protocol, names)
         out += [_runtime(n) for n in RUNTIME]
+        out += ["local streams = {}", ""]
         for s in protocol.streams:
             out += _stream(StreamPrinter(s, names))
         out += _shared(protocol)
         out += _channels(protocol, names)
-        out.append(_runtime(ENTRY))
+        out += [_runtime(n) for n in ENTRY]
         return "\n".join(out).rstrip() + "\n"
 
 
@@ -103,6 +104,7 @@ def _declarations(p: Protocol, names: Declared) -> list[str]:
     ]
     out += ["local vs = {}", *names.value_string_lines(), ""]
     out += ["local f = {}", *(own_field(x, p) for x in OWN_FIELDS), *names.field_lines]
+    out += ["local bits = {", *(f"  {name} = {{ {bits} }}," for name, bits in names.bits.items()), "}"]
     out += [
         "do",
         "  local list = {}",
@@ -145,8 +147,8 @@ def _stream(sp: StreamPrinter) -> list[str]:
     s = sp.stream
     rule = "-" * 100
     out = [rule, f"-- stream {s.name}", rule, ""]
-    table = f"stream_{s.name}"
-    out += [f"local {table} = {{", f"  name = {string(s.name)}, last = {len(s.states)},"]
+    table = f"streams.{s.name}"
+    out += [f"{table} = {{", f"  name = {string(s.name)}, last = {len(s.states)},"]
     out += [f"  scalars = {{ {', '.join(string(r.name) for r in _own(s) if r.type != 'map')} }},"]
     out += ["  registers = {", "    body_at = 0,", *(f"    {_register(r)}," for r in _own(s)), "  },", "}"]
     out += ["table.insert(" + table + '.scalars, "body_at")', ""]
@@ -179,7 +181,7 @@ def _runs(sp: StreamPrinter, table: str) -> list[str]:
         pages, records = printer.runs(lowered)
         number = sp.state(lowered.state.name)
         if pages:
-            pages_out += [f"  [{number}] = function(tvb, o, n)", *("    " + x for x in pages), "    return o", "  end,"]
+            pages_out += [f"  [{number}] = {{", *("    " + x for x in pages), "  },"]
         if records:
             records_out += [
                 f"  [{number}] = function(s, q, m)",
@@ -222,7 +224,7 @@ def _channels(p: Protocol, names: Declared) -> list[str]:
 def _channel(c: Channel, names: Declared) -> list[str]:
     out = [f"  {{ name = {string(c.name)}, label = {string(c.label)}, joins = {str(c.joins).lower()},"]
     out.append(
-        f"    forward = stream_{c.forward.name}, reverse = {f'stream_{c.reverse.name}' if c.reverse else 'nil'},"
+        f"    forward = streams.{c.forward.name}, reverse = {f'streams.{c.reverse.name}' if c.reverse else 'nil'},"
     )
     sp = StreamPrinter(c.forward, names)
     if c.first is not None:

@@ -33,6 +33,11 @@ def identifier(text: str) -> str:
     return name + "_" if name in KEYWORDS or name[:1].isdigit() else name
 
 
+def key(name: str) -> str:
+    """The name of a ProtoField in the table of all: what `asked` and `bits` know it by."""
+    return name.removeprefix("f.")
+
+
 def flag_octets(f: Field) -> int:
     """How many octets from the end hold all flags of *f*: 1, 2, 4 or 8."""
     top = max(x.mask for x in f.flags).bit_length()
@@ -50,6 +55,7 @@ class Declared:
     counters: dict[str, int] = field(default_factory=dict)
     field_lines: list[str] = field(default_factory=list)
     value_strings: dict[tuple[tuple[int, str], ...], str] = field(default_factory=dict)
+    bits: dict[str, str] = field(default_factory=dict)
     _signatures: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,12 +108,20 @@ class Declared:
         self._declare(f.abbrev, f"ProtoField.{_uint(octets)}({name}, {label}, {base}{extra or ''})", source)
         for x in f.flags:
             self._flag(f, x)
+        if f.flags:
+            self._bits(f, source)
 
     def _flag(self, f: Field, x: Flag) -> None:
         width = 8 * flag_octets(f)
         abbrev = f"{f.abbrev}.{x.name}"
         name = string(f"{self.protocol.prefix}.{abbrev}")
         self._declare(abbrev, f"ProtoField.bool({name}, {string(x.label)}, {width}, nil, {hex(x.mask)})", str(f.source))
+
+    def _bits(self, f: Field, source: str) -> None:
+        """The list of a field's bits, which the runtime goes through."""
+        bits = ", ".join(self.fields[f"{f.abbrev}.{x.name}"] for x in f.flags)
+        if self.bits.setdefault(key(self.fields[f.abbrev]), bits) != bits:
+            raise Refused(source, f"the display-filter name {self.protocol.prefix}.{f.abbrev} has other bits elsewhere")
 
     def _note(self, n: Note) -> None:
         if n.abbrev in self.fields:

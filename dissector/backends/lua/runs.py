@@ -34,7 +34,7 @@ class RunPrinter:
         return self.registers.setdefault(name, f"r_{name}")
 
     def runs(self, lowered: Lowered) -> tuple[list[str], list[str]]:
-        """Bodies of two functions for a state: runs over the tvb, runs over the window."""
+        """For a state: the lines of a table about runs over the tvb, and of a function for runs over the window."""
         pages: list[str] = []
         records: list[str] = []
         for b in lowered.self_loops:
@@ -45,7 +45,7 @@ class RunPrinter:
                 continue
             self.registers = {}
             if b.payload is not None:
-                pages += self._pages(b, steps, self.stream.state(lowered.state.name))
+                pages = pages or self._pages(b, steps, self.stream.state(lowered.state.name))
             else:
                 records += self._records(b, steps, self.stream.state(lowered.state.name))
         return pages, records
@@ -76,28 +76,43 @@ class RunPrinter:
         if shape is None or header is None or b.rule.pdu is None:
             return None
         name = f"{b.rule.pdu.name}_{state}"
-        lines = shape.lines(header, many=b.payload is None)
+        lines = shape.lines(header)
         self.shapes += [f"{name} = {lines[0]}", *lines[1:-1], f"{lines[-1]},"]
         registers = ", ".join(self._register(r) for r in shape.registers)
         return f"{self.table}.shapes.{name}({registers})"
 
     def _pages(self, b: Block, steps: Sequence[Step], state: str) -> list[str]:
+        """For the runtime: the shape of a header and how far it is to the next one, and a loop without shapes."""
         header = _octets(b)
-        if header is None or b.payload is None or b.rule.pdu is None:
+        if header is None or b.payload is None or b.rule.pdu is None or not b.rule.count:
             return []
         guards, used = self._guards(steps, "b")
         if not used or any(isinstance(n, Ref) and n.path[0] == "L" for n in walk(b.payload)):
             return []
         first, last = used[0], used[-1]
-        step = f"{header} + {self.printer.operand(b.payload, ADD + 1)}"
         names = ", ".join(f"b{i}" for i in range(first, last + 1))
-        on = ["  k = k + 1", "  o = o + size", "end"]
         loop = ["while o <= stop do", f"  local {names} = byte(raw(tvb, o, {last + 1}), {first + 1}, {last + 1})"]
-        loop += [*(f"  if not ({self.printer.cond(g)}) then break end" for g in guards), *on]
-        quick = ["local find = is.find", f"while o <= stop and find(is, raw(tvb, o, {header})) do", *on]
-        out = ["local k, size = 0, " + step, f"local stop = n - {header}"]
-        out += _choice(self._shape(b, steps, state), quick, loop)
-        return self._framed(b, out)
+        loop += [f"  if not ({self.printer.cond(g)}) then break end" for g in guards]
+        loop += ["  k = k + 1", "  o = o + size", "end", "return o, k"]
+        hoisted = self._hoisted()
+        self.registers = {}
+        shape = self._shape(b, steps, state) or "false"
+        size = f"{header} + {self.printer.operand(b.payload, ADD + 1)}"
+        pdu, counter = self.names.pdus[b.rule.pdu.name], self.names.counters[b.rule.count]
+        return [
+            f"-- {b.rule.pdu.label}  ({b.rule.source})",
+            f"pdu = {pdu}, counter = {counter}, header = {header},",
+            "shape = function()",
+            *("  " + x for x in [*self._hoisted(), f"return {shape}, {size}"]),
+            "end,",
+            "loop = function(tvb, o, stop, size)",
+            *("  " + x for x in [*hoisted, "local k = 0", *loop]),
+            "end,",
+        ]
+
+    def _hoisted(self) -> list[str]:
+        """The registers that were asked for, as locals."""
+        return [f"local {local} = {self.stream.register(name)}" for name, local in self.registers.items()]
 
     def _records(self, b: Block, steps: Sequence[Step], state: str) -> list[str]:
         header = _octets(b)
@@ -114,22 +129,17 @@ class RunPrinter:
         loop += ["  k = k + 1", f"  q = q + {header}", "end"]
         quick = ["local _, last = is:find(s, q)", "if last > m then last = m end"]
         quick += [f"k = floor((last - q + 1) / {header})", f"q = q + {header} * k"]
-        return self._framed(b, ["local k = 0", *_choice(self._shape(b, steps, state), quick, loop)])
+        k = self.names.pdus[b.rule.pdu.name]
+        counts = [f"seen[{k}] = seen[{k}] + k"]
+        if b.rule.count:
+            counts.append(f"count({self.names.counters[b.rule.count]}, k)")
+        tail = ["if k > 0 then", *("  " + x for x in counts), "end"]
+        return self._framed(b, ["local k = 0", *_choice(self._shape(b, steps, state), quick, loop), *tail])
 
     def _framed(self, b: Block, loop: list[str]) -> list[str]:
-        """A loop with its registers before and its counts behind it."""
-        pdu = b.rule.pdu
-        label = pdu.label if pdu else ""
-        hoisted = [f"  local {local} = {self.stream.register(name)}" for name, local in self.registers.items()]
-        counts = []
-        if pdu is not None:
-            k = self.names.pdus[pdu.name]
-            counts.append(f"seen[{k}] = seen[{k}] + k")
-        if b.rule.count:
-            c = self.names.counters[b.rule.count]
-            counts.append(f"count({c}, k)")
-        tail = ["  if k > 0 then", *("    " + x for x in counts), "  end", "end"]
-        return [f"-- {label}  ({b.rule.source})", "do", *hoisted, *("  " + x for x in loop), *tail]
+        """A loop with its registers before it."""
+        label = b.rule.pdu.label if b.rule.pdu else ""
+        return [f"-- {label}  ({b.rule.source})", "do", *("  " + x for x in [*self._hoisted(), *loop]), "end"]
 
 
 def _choice(shape: str | None, quick: list[str], loop: list[str]) -> list[str]:

@@ -26,10 +26,10 @@ class Shape:
     conditions: tuple[str, ...]
     registers: tuple[str, ...]
 
-    def lines(self, size: int, *, many: bool) -> list[str]:
-        """The shape of one header of *size* octets, or of as many as there are."""
+    def lines(self, size: int) -> list[str]:
+        """The shape of a header of *size* octets."""
         inside = [f"    {c}," for c in self.conditions]
-        head = f"shape({size}, {str(many).lower()}, function({', '.join(self.registers)})"
+        head = f"shape({size}, function({', '.join(self.registers)})"
         return [head, "  return {", *inside, "  }", "end)"]
 
 

@@ -20,7 +20,7 @@ from ...ir.expr import Bin, Const, Expr, Ref
 from ...ir.lower import lower, lower_scan, uses
 from ...ir.model import Assign, Field, Message, Note, Packed, Scan, Stream
 from ...ir.steps import Block, Guard, Let, Load, LoadBytes, Lowered, Need, Placed, Step, When
-from .fields import Declared, flag_octets
+from .fields import Declared, flag_octets, key
 from .printer import ADD, Printer, string
 
 
@@ -235,21 +235,31 @@ class StreamPrinter:
         """Tree items of the fields and notes."""
         out: list[str] = []
         for p in b.placed:
-            lines = self._show(p)
-            if p.present is not None:
-                lines = [f"if {self.printer.cond(p.present)} then", *("  " + x for x in lines), "end"]
-            out += lines
+            out += self._asked(self.names.fields[p.field.abbrev], p.present, self._show(p))
         out += self.notes(b.notes)
         if b.info is not None and b.rule.pdu is not None:
             out += self._title(b.rule.pdu.label, b.info)
         return out
 
+    def _asked(self, name: str, when: Expr | None, lines: list[str]) -> list[str]:
+        """*lines* for somebody who asks for that field, where it is present."""
+        if not lines:
+            return []
+        cond = f"asked.{key(name)}"
+        if when is not None:
+            more = self.printer.cond(when)
+            cond += f" and ({more})" if " or " in more else f" and {more}"
+        if len(lines) == 1 and not lines[0].startswith("if "):
+            return [f"if {cond} then {lines[0]} end"]
+        return [f"if {cond} then", *("  " + x for x in lines), "end"]
+
     def _title(self, label: str, info: Message) -> list[str]:
         """What the item says behind the label: the words for the Info column, without saying the label's end again."""
         word, blank, rest = info.format.partition(" ")
         if not label.endswith(word):
-            return [f't:append_text(", " .. {self.message(info)})']
-        return [f't:append_text(" " .. {self.message(replace(info, format=rest))})'] if blank else []
+            return [f'if visible then t:append_text(", " .. {self.message(info)}) end']
+        more = self.message(replace(info, format=rest))
+        return [f'if visible then t:append_text(" " .. {more}) end'] if blank else []
 
     def _show(self, p: Placed) -> list[str]:
         f, size = p.field, p.size
@@ -309,9 +319,8 @@ class StreamPrinter:
         total = int(p.size.value) if isinstance(p.size, Const) and isinstance(p.size.value, int) else 8
         where = f"range({self.at(p.offset, 0 if f.little else total - octets)}, {octets})"
         add = "add_le" if f.little else "add"
-        lines = [f"local flags = {item}"]
-        lines += [f"flags:{add}({self.names.fields[f'{f.abbrev}.{x.name}']}, {where})" for x in f.flags]
-        return ["do", *("  " + x for x in lines), "end"]
+        bits = string(key(self.names.fields[f.abbrev]))
+        return [f"show_bits({bits}, {item}, {where}, {string(add)})"]
 
     def notes(self, notes: tuple[Note, ...]) -> list[str]:
         """Generated items."""
@@ -319,7 +328,7 @@ class StreamPrinter:
         for n in notes:
             value = f"wide({self.v(n.value)})" if self.names.is_wide(n.abbrev) else self.v(n.value)
             line = f"t:add({self.names.fields[n.abbrev]}, {value}):set_generated()"
-            out.append(f"if {self.printer.cond(n.when)} then {line} end" if n.when is not None else line)
+            out += self._asked(self.names.fields[n.abbrev], n.when, [line])
         return out
 
     def message(self, m: Message) -> str:

@@ -1,8 +1,11 @@
 -- State of the direction that is being read.  These are the variables that the generated rules work on.  They are taken
 -- up from a flow and stay here until another flow is read or a frame is visited again: mostly one side sends.
 --
---   live       the flow whose state this is, or nil
+--   live       the flow whose state this is, or false
 --   position   stream position of the next segment
+--   last       tick of the last segment that was read
+--   recent     its latest notes, of which `written` numbers are in use (runtime/5_notes.lua)
+--   page_runs  what its stream has for runs of PDUs with a payload, by state
 --
 --   R, C       registers of this direction; those shared by all channels of a conversation
 --   state      number of the state; 0 is "position lost", numbers above the states are bodies being scanned
@@ -11,16 +14,22 @@
 --              snapshot of it is a reference
 --   spos, base stream position and tvb offset of the first octet at hand
 --   want       somebody looks: build items
+--   settled    that was asked in this pass, and holds for the rest of it
+--   quick_port   source port of the live flow, if that is enough to know it, and nobody looks in this pass; else nil
+--   quick_shape  shape of the headers of the run that it can be in the midst of, if there is nothing else to be noted;
+--                else nil; their length and distance, their counter and PDU, and how many are not yet in `totals`
 --
 -- Map registers remember when each value was written, because Wireshark asks for any frame at any time and an id may
--- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and what
--- the revisited call itself writes lies in an overlay of its own.
+-- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and
+-- what the revisited call itself writes lies in an overlay of its own.
 
-local live, position = nil, 0
+local live, position, last = false, 0, -1
+local recent, written, page_runs
 local R, C
 local state, skip, region = 1, 0, nil
 local spos, base = 0, 0
-local want = false
+local want, settled, quick_port = false, false, nil
+local quick_shape, quick_header, quick_size, quick_counter, quick_pdu, quick_count = nil, 0, 0, 0, 0, 0
 local changed, shared_changed = false, false
 local now, replay = 0, false
 local overlays = {}
@@ -65,15 +74,19 @@ local function memorise(map, key, value, limit)
   if log[n] ~= value then log[n + 1], log[n + 2] = now, value end
 end
 
--- What happened in this frame: `tally` by counter, of which `counted` lists those that are not 0 in order, and a few
+-- What happened in a frame: `tally` by counter, of which `counted` lists those that are not 0 in order, and a few
 -- words for the Info column.  `totals`, `seen` and `found` count for the conversation in the first pass, and nothing of
 -- interest on a revisit.
 local MAX_INFOS = 4
 local tally, counted, counts, infos, info_texts = {}, {}, 0, 0, {}
+local counting = 0                     -- the frame they are of
 local totals, seen, found, facts = {}, {}, {}, nil
 
--- The Info column that was put together last, for the live flow, and for which number of what.
-local told, told_number, told_counter = nil, 0, 0
+-- The only counter that is not 0, if nothing else happened, else 0; and the words that the Info column then has, by
+-- number.
+local plain = 0
+local MOST_TOLD = 64
+local told, told_counter = {}, 0
 
 local function count(counter, n)
   local before = tally[counter]
@@ -83,6 +96,13 @@ local function count(counter, n)
     counted[i + 1], counts = counter, counts + 1
   end
   tally[counter], totals[counter] = before + n, totals[counter] + n
+end
+
+local function count_quick()
+  if quick_count > 0 then
+    totals[quick_counter], seen[quick_pdu] = totals[quick_counter] + quick_count, seen[quick_pdu] + quick_count
+    quick_count = 0
+  end
 end
 
 local function inform(s)

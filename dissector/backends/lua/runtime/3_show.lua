@@ -1,15 +1,40 @@
 -- Items.  A PDU is shown in the segment in which its header became complete; if it began in an earlier one, its octets
 -- are put together in a tab of their own, as Wireshark does for reassembled data.
 
-local T, joined, tree_root            -- the tvb of the segment; that of joined octets; the item of this segment
+local T, at_hand, joined, tree_root   -- the tvb of the segment, its length; that of joined octets; the segment's item
 local last_item = nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
 
+-- Which fields somebody looks for, by their names in `f`.  All of them where the tree is seen; else, for a filter, a
+-- column or a tap, those that it names, about which Wireshark is asked once in a pass: nothing else is added then, and
+-- everything to the item of the segment.  The bits of a field are in `bits`, by the field's name.
+local referenced = TreeItem.referenced
+local everything = setmetatable({}, { __index = function(list, name) list[name] = true return true end })
+local visible, asked, asked_bits = true, everything, bits
+local named = { __index = function(list, name)
+  local found = {}
+  for _, bit in ipairs(bits[name] or {}) do
+    if referenced(tree_root, bit) then found[#found + 1] = bit end
+  end
+  asked_bits[name], list[name] = found, #found > 0 or referenced(tree_root, f[name])
+  return list[name]
+end }
+
+local function look(tree)
+  visible = tree.visible
+  if visible then asked, asked_bits = everything, bits else asked, asked_bits = setmetatable({}, named), {} end
+end
+
+local function show_bits(name, item, where, add)
+  local list = asked_bits[name]
+  for i = 1, #list do item[add](item, list[i], where) end
+end
+
 -- The range of n octets from index q of S on.
 local function range(q, n)
   local at = base + q - 1
-  if at >= 0 and at + n <= captured(T) then return T(at, n) end
+  if at >= 0 and at + n <= at_hand then return T(at, n) end
   if not joined then joined = ByteArray.new(S, true):tvb("Joined segments") end
   local size = captured(joined)
   if q - 1 + n > size then n = size - q + 1 end
@@ -21,17 +46,24 @@ local function parent()
   if not r then return tree_root end
   local item = region_items[r]
   if not item then
-    item = tree_root:add(f.pdu_region, r.label)
-    item:set_text(r.label .. " (continued)")
+    item = tree_root
+    if asked.pdu_region then
+      item = tree_root:add(f.pdu_region, r.label)
+      item:set_text(r.label .. " (continued)")
+    end
     region_items[r] = item
   end
   return item
 end
 
-local function label_of(k, position, total)
-  last_item:set_text(pdu_labels[k])
-  last_item:add(f.pdu_offset, wide(position)):set_generated()
-  last_item:add(f.pdu_length, wide(total)):set_generated()
+-- The item of PDU k, of which *here* octets from index q on are shown.
+local function add_pdu(k, q, here, position, total)
+  last_item = parent()
+  if asked.pdu then last_item = last_item:add(f.pdu, range(q, here), pdu_names[k]) end
+  if visible then last_item:set_text(pdu_labels[k]) end
+  if asked.pdu_offset then last_item:add(f.pdu_offset, wide(position)):set_generated() end
+  if asked.pdu_length then last_item:add(f.pdu_length, wide(total)):set_generated() end
+  return last_item
 end
 
 -- The item of PDU k at index q: header octets, then a payload.  nil beyond the limit that the user set.
@@ -41,9 +73,7 @@ local function open(k, q, header, payload)
     last_item = nil
     return nil
   end
-  last_item = parent():add(f.pdu, range(q, header), pdu_names[k])
-  label_of(k, spos + q - 1, header + payload)
-  return last_item
+  return add_pdu(k, q, header, spos + q - 1, header + payload)
 end
 
 -- The item of a body of n octets that ends before index q; only its end need be in this segment.
@@ -54,52 +84,54 @@ local function open_body(k, q, n)
     return nil
   end
   local here = n < q - 1 and n or q - 1
-  last_item = parent():add(f.pdu, range(q - here, here), pdu_names[k])
-  label_of(k, spos + q - 1 - n, n)
-  return last_item
+  return add_pdu(k, q - here, here, spos + q - 1 - n, n)
 end
 
 -- The part of a payload that lies in this segment.
 local function show_payload(t, field, q, n)
   local at = base + q - 1
-  local here = captured(T) - at
+  local here = at_hand - at
   if n < here then here = n end
   if here > 0 and at >= 0 then t:add(field, T(at, here)) end
 end
 
--- What Wireshark can uncompress, asked once: the names differ by version, and a build may lack a library.
-local LONGEST_UNPACKED = 4194304
-local unpackers = {}
-for method, names in pairs({ zlib = { "uncompress_zlib", "uncompress" }, zstd = { "uncompress_zstd" } }) do
-  for _, name in ipairs(names) do
-    local known, fn = pcall(function() return TvbRange[name] end)
-    if known and fn and not unpackers[method] then unpackers[method] = fn end
-  end
-end
-
 -- A payload of n octets that is compressed by a method, or by none that is known, and what comes out of it, in a tab of
 -- its own: only for somebody who looks at it, and only if it is all here and all comes out.
-local function show_packed(t, field, q, n, method, alone, size, label)
-  show_payload(t, field, q, n)
-  if not method or not (t.visible or t:referenced(f.uncompressed)) then return end
-  local at, why = base + q - 1, nil
-  if not alone then
-    why = format("it continues the %s stream of this connection", method)
-  elseif at < 0 or at + n > captured(T) then
-    why = "this segment has only a part of it"
-  elseif not unpackers[method] or size > LONGEST_UNPACKED then
-    why = format("this Wireshark cannot uncompress %s", method)
-  else
-    local ok, result = pcall(unpackers[method], T(at, n), label)
-    local got = ok and result and result:len() or 0
-    if got == size then
-      t:add(f.uncompressed, result):set_generated()
-      return
+local show_packed
+
+do
+  -- What Wireshark can uncompress, asked once: the names differ by version, and a build may lack a library.
+  local LONGEST_UNPACKED = 4194304
+  local unpackers = {}
+  for method, names in pairs({ zlib = { "uncompress_zlib", "uncompress" }, zstd = { "uncompress_zstd" } }) do
+    for _, name in ipairs(names) do
+      local known, fn = pcall(function() return TvbRange[name] end)
+      if known and fn and not unpackers[method] then unpackers[method] = fn end
     end
-    why = got == 0 and "nothing comes out: it is damaged, or goes on behind these octets"
-          or format("%s octets come out, not %s", dec(got), dec(size))
   end
-  t:add(f.not_uncompressed, why):set_generated()
+
+  function show_packed(t, field, q, n, method, alone, size, label)
+    show_payload(t, field, q, n)
+    if not method or not asked.uncompressed and not asked.not_uncompressed then return end
+    local at, why = base + q - 1, nil
+    if not alone then
+      why = format("it continues the %s stream of this connection", method)
+    elseif at < 0 or at + n > at_hand then
+      why = "this segment has only a part of it"
+    elseif not unpackers[method] or size > LONGEST_UNPACKED then
+      why = format("this Wireshark cannot uncompress %s", method)
+    else
+      local ok, result = pcall(unpackers[method], T(at, n), label)
+      local got = ok and result and result:len() or 0
+      if got == size then
+        t:add(f.uncompressed, result):set_generated()
+        return
+      end
+      why = got == 0 and "nothing comes out: it is damaged, or goes on behind these octets"
+            or format("%s octets come out, not %s", dec(got), dec(size))
+    end
+    t:add(f.not_uncompressed, why):set_generated()
+  end
 end
 
 -- Said whether somebody looks or not: expert information is also collected without a tree.

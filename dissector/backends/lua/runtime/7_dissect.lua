@@ -1,16 +1,13 @@
--- The dissector that Wireshark calls, the Info column, the heuristic, the summary.
+-- The dissector that Wireshark calls, the Info column, the heuristics.
 
 local this_dissector
 local short_name = proto_name:upper()
-local referenced = TreeItem.referenced
 for k = 1, #counter_names do tally[k] = 0 end
 
 -- The Info column speaks of all pieces of a frame.
-local fresh = false                    -- the pieces of this frame had nothing to say so far
-
-local function clear_frame()
+local function clear_frame(number)
   for i = 1, counts do tally[counted[i]] = 0 end
-  counts, infos = 0, 0
+  counts, infos, counting, plain = 0, 0, number, 0
 end
 
 local function counted_words()
@@ -35,22 +32,26 @@ local function info_column()
   return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
 end
 
--- Where one thing was counted and nothing else happened, as in most frames, the words of the last such frame serve again
--- if its number was the same.
+-- Where k of one thing were counted and nothing else happened, as in most frames, the words of an earlier frame serve
+-- again.
+local function tell(k)
+  local words = info_column()
+  if k <= MOST_TOLD and counter_labels[counted[1]] ~= "" then told[k] = words end
+  return words
+end
+
 local function show_columns(pinfo)
-  local columns = get_cols(pinfo)
+  local columns, counter = get_cols(pinfo), counted[1]
   columns.protocol = short_name
-  if counts ~= 1 or infos > 0 or changed or shared_changed or not live then
-    told = nil
+  if counts == 1 and infos == 0 and live and not (changed or shared_changed) then
+    if counter ~= told_counter then told, told_counter = {}, counter end
+    plain = counter
+    local k = tally[counter]
+    columns.info = told[k] or tell(k)
+  else
+    told_counter, plain = 0, 0
     columns.info = info_column()
-    return
   end
-  local k = counted[1]
-  local n = tally[k]
-  if not told or n ~= told_number or k ~= told_counter or counter_labels[k] == "" then
-    told, told_number, told_counter = info_column(), n, k
-  end
-  columns.info = told
 end
 
 -- n octets behind spos that the capture cut off: a hole whose size is known.
@@ -74,33 +75,30 @@ local function begin_tree(tvb, tree, flow)
   tree_root = tree:add(proto, tvb())
   local channel = flow.connection.channel
   tree_root:append_text(", " .. channel.label .. (flow.tables.reverse and " (return)" or ""))
-  tree_root:add(f.channel, channel.name):set_generated()
-  tree_root:add(f.conversation, flow.connection.conversation.number):set_generated()
+  if asked.channel then tree_root:add(f.channel, channel.name):set_generated() end
+  if asked.conversation then tree_root:add(f.conversation, flow.connection.conversation.number):set_generated() end
 end
 
--- A segment inside a payload: nothing begins in it, nothing ends.  To write its columns costs as much as all else that is
--- done here, but a packet list in which most of a migration is called TCP would not show where the migration is.
-local function inside_payload(tvb, pinfo, tree, flow, again)
+-- A segment inside a payload: nothing begins in it, nothing ends.  The Info column stays TCP's, whose sequence numbers
+-- say more about it than we can.
+local function inside_payload(tvb, pinfo, tree, flow)
   if want then
     begin_tree(tvb, tree, flow)
-    tree_root:add(f.payload, tvb())
+    if asked.payload then tree_root:add(f.payload, tvb()) end
   end
-  if again then return end
-  fresh = true
-  local columns = get_cols(pinfo)
-  columns.protocol, columns.info = short_name, "payload"
+  get_cols(pinfo).protocol = short_name
 end
 
--- A segment of n octets at hand, of *whole*, with the state as it is before it.
-local function segment(tvb, pinfo, tree, flow, n, whole)
-  T, tree_root, last_item = tvb, tree, nil
+-- A segment of n octets at hand, of *whole*, with the state as it is before it; tried: see `consume`.
+local function segment(tvb, pinfo, tree, flow, n, whole, tried)
+  T, at_hand, tree_root, last_item = tvb, n, tree, nil
   if want then
     shown, region_items = 0, {}
     begin_tree(tvb, tree, flow)
     if state == LOST then tree_root:add_proto_expert_info(experts[FINDING.lost], finding_text.lost) end
-    if skip > 0 then tree_root:add(f.payload, T(0, skip < n and skip or n)) end
+    if skip > 0 and asked.payload then tree_root:add(f.payload, T(0, skip < n and skip or n)) end
   end
-  consume(tvb, n, position)
+  consume(tvb, n, position, tried)
   if whole > n then
     spos, last_item = position + n, nil
     cut_off(whole - n)
@@ -118,15 +116,17 @@ end
 
 -- A piece of a frame that was seen before: from its snapshot, or a payload.
 local function dissect_again(tvb, pinfo, tree, flow, number)
+  put_away()
+  settled, want = false, referenced(tree, this_dissector)
+  if want then look(tree) end
   local i, again = call_of(flow, number)
+  if not again then clear_frame(0) end
   if i then
-    if not again or fresh then clear_frame() end
-    fresh = false
     load_snapshot(flow, i)
     local ok, message = pcall(segment, tvb, pinfo, tree, flow, captured(tvb), reported(tvb))
     if not ok then failed(tvb, tree, flow, message) end
   else
-    inside_payload(tvb, pinfo, tree, flow, again)
+    inside_payload(tvb, pinfo, tree, flow)
   end
 end
 
@@ -159,6 +159,7 @@ end
 local function claim(tvb, pinfo)
   local n = captured(tvb)
   if n == 0 then return nil end
+  if not get_src_port then learn_getters(pinfo) end
   local src_port, dst_port = get.src_port(pinfo), get.dst_port(pinfo)
   local k = src_port * 65536 + dst_port
   local kept = pending[k]
@@ -205,37 +206,93 @@ local function chosen(tvb, pinfo)
   return flow
 end
 
-local function dissect(tvb, pinfo, tree)
-  if not get_number then learn_getters(pinfo) end
-  local number = get_number(pinfo)
-  local flow, refusal = alone[get_src_port(pinfo) * 65536 + get_dst_port(pinfo)] or flow_of(pinfo, number), nil
+-- The next segment of the live flow, of n octets at hand; tried: see `consume`.
+local function dissect_next(tvb, pinfo, tree, tick, n, whole, tried)
+  count_quick()
+  last, now = tick, tick
+  if not tried then take_snapshot(live) end
+  local ok, message = pcall(segment, tvb, pinfo, tree, live, n, whole, tried)
+  if not ok then return failed(tvb, tree, live, message) end
+  local pages = not (carry or region or changed or shared_changed) and page_runs[state]
+  quick_shape = nil
+  if pages then
+    quick_header, quick_counter, quick_pdu = pages.header, pages.counter, pages.pdu
+    quick_shape, quick_size = pages.shape()
+  end
+end
+
+-- A segment of any flow, at any time.
+--
+-- Whether somebody looks is asked once in a pass, not for each frame: Wireshark decides it when a pass begins, and a
+-- filter, a column or a tap that comes later makes it visit the frames again that it has, which ends the pass for us.
+local function dissect_any(tvb, pinfo, tree, number)
+  local port, refusal = get_src_port(pinfo), nil
+  local flow = alone[port]
+  if not flow or flow == true then flow = flow_of(pinfo, number) end
   if not flow then
     flow, refusal = chosen(tvb, pinfo)
     if not flow then return refusal end
   end
-  want = referenced(tree, this_dissector)
-  local tick, again = number * PIECES, false
-  if flow.last >= tick then
-    if get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
-    again = true
-  end
+  local tick = number * PIECES
+  local again = tick <= (flow == live and last or flow.last)
+  if again and get.visited(pinfo) then return dissect_again(tvb, pinfo, tree, flow, number) end
   if live ~= flow then take_up(flow) end
+  if not settled then
+    settled, want = true, referenced(tree, this_dissector)
+    if want then look(tree) end
+  end
+  if not want and alone[port] == flow then quick_port = port end
+  if counting ~= number then clear_frame(number) end
   if again then
-    tick = tick_of(flow, tick)
+    tick = tick_of(tick)
     if not tick then return end
   end
-  flow.last = tick
   local n, whole = captured(tvb), reported(tvb)
   if skip >= n and whole == n then
-    skip, position = skip - n, position + n
-    return inside_payload(tvb, pinfo, tree, flow, again)
+    skip, position, last = skip - n, position + n, tick
+    inside_payload(tvb, pinfo, tree, flow)
+  else
+    dissect_next(tvb, pinfo, tree, tick, n, whole)
   end
-  now = tick
-  if not again or fresh then clear_frame() end
-  fresh = false
-  take_snapshot(flow)
-  local ok, message = pcall(segment, tvb, pinfo, tree, flow, n, whole)
-  if not ok then failed(tvb, tree, flow, message) end
+end
+
+-- What nearly all segments of a migration are, with as few words as can be: of the same flow as the last one, in the
+-- first pass with nobody looking, and inside a payload or with headers of the run that the payload is part of.
+local function dissect(tvb, pinfo, tree)
+  local number = get_number(pinfo)
+  local tick = number * PIECES
+  if tick <= last or get_src_port(pinfo) ~= quick_port then return dissect_any(tvb, pinfo, tree, number) end
+  local n, whole = captured(tvb), reported(tvb)
+  if skip >= n and whole == n then
+    skip, position, last = skip - n, position + n, tick
+    get_cols(pinfo).protocol = short_name
+    return
+  end
+  if not quick_shape or whole ~= n then
+    clear_frame(number)
+    return dissect_next(tvb, pinfo, tree, tick, n, whole)
+  end
+  add_note(tick, skip * 256 + state + 1)
+  local o, k = run_of_shape(quick_shape, tvb, skip, n - quick_header, quick_header, quick_size)
+  local counter = quick_counter
+  if o < n then
+    clear_frame(number)
+    if k > 0 then
+      seen[quick_pdu] = seen[quick_pdu] + k
+      count(counter, k)
+    end
+    skip = 0
+    return dissect_next(tvb, pinfo, tree, tick, n, n, o)
+  end
+  skip, position, last, quick_count = o - n, position + n, tick, quick_count + k
+  if counter ~= plain then
+    clear_frame(number)
+    counted[1], counts, plain = counter, 1, counter
+    if counter ~= told_counter then told, told_counter = {}, counter end
+  end
+  tally[counter], counting = k, number
+  local columns = get_cols(pinfo)
+  columns.protocol, columns.info = short_name, told[k] or tell(k)
 end
 
 proto.dissector = dissect
@@ -243,7 +300,6 @@ proto.init = reset
 
 local function heuristic(tvb, pinfo, tree)
   if is_tls(tvb) then return false end
-  if not get_number then learn_getters(pinfo) end
   local flow = claim(tvb, pinfo)
   if not flow then return false end
   pinfo.conversation = proto
@@ -256,14 +312,13 @@ end
 -- other protocols, which is why flows are told apart by addresses from then on.  Nor does it tell where a connection
 -- begins: one that uses a port pair again is known by its first octets, behind a conversation that is over.
 local function tls_heuristic(tvb, pinfo, tree)
-  if not get_number then learn_getters(pinfo) end
   handed_over()
   local number = get_number(pinfo)
   local flow = flow_of(pinfo, number)
   if not get.visited(pinfo) then
     if not flow then
       flow = claim(tvb, pinfo)
-    elseif number * PIECES > flow.last and is_over(flow.connection.conversation) then
+    elseif number * PIECES > (flow == live and last or flow.last) and is_over(flow.connection.conversation) then
       local n = captured(tvb)
       local channel = channel_of(raw(tvb, 0, n < MAX_FIRST and n or MAX_FIRST), pinfo, true)   -- it is over: apart
       if channel then flow = new_connection(pinfo, channel) end
@@ -272,68 +327,4 @@ local function tls_heuristic(tvb, pinfo, tree)
   if not flow then return false end
   dissect(tvb, pinfo, tree)
   return true
-end
-
-local port_tables = {}
-
-local function add_ports(range, add)
-  if range == "" then return end
-  for _, ports in ipairs(port_tables) do
-    if add then ports:add(range, proto) else ports:remove(range, proto) end
-  end
-end
-
-local known_ports = ""
-function proto.prefs_changed()
-  for name in pairs(pref) do pref[name] = proto.prefs[name] end
-  local ports = tostring(proto.prefs.ports or "")
-  if ports ~= known_ports then
-    add_ports(known_ports, false)
-    add_ports(ports, true)
-    known_ports = ports
-  end
-end
-
-local function print_summary()
-  put_away()
-  for _, c in ipairs(conversations) do
-    print(format("%s, %s %d", proto.description, whole_name, c.number))
-    for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
-    local names = {}
-    for key in pairs(c.facts) do names[#names + 1] = key end
-    table.sort(names)
-    for _, key in ipairs(names) do
-      local v = c.facts[key]
-      print(format("  %-32s %s", key, type(v) == "string" and text(v) or dec(v)))
-    end
-    for k = 1, #counter_names do print(format("  %-32s %s", counter_names[k], dec(c.tally[k]))) end
-    for k = 1, #pdu_names do
-      if c.seen[k] > 0 then print(format("  PDU %-28s %s", pdu_names[k], dec(c.seen[k]))) end
-    end
-    for _, flow in ipairs(c.flows) do
-      if flow.skip > 0 or flow.carry or flow.region then
-        print(format("  stream %-25s ends inside a PDU after %s octets", flow.tables.name, dec(flow.pos)))
-      end
-    end
-    for k = 1, #experts do
-      if c.found[k] then print(format("  finding %-24s %d", finding_names[k], c.found[k])) end
-    end
-  end
-end
-
-this_dissector = Dissector.get(proto_name)
-for _, name in ipairs({ "tcp.port", "tls.port" }) do
-  local known, ports = pcall(DissectorTable.get, name)
-  if known and ports then
-    port_tables[#port_tables + 1] = ports
-    ports:add_for_decode_as(proto)
-  end
-end
-proto:register_heuristic("tcp", heuristic)
-pcall(proto.register_heuristic, proto, "tls", tls_heuristic)
-if register_stat_cmd_arg then
-  register_stat_cmd_arg(proto_name .. ",summary", function()
-    local tap = Listener.new("frame")
-    function tap.draw() print_summary() end
-  end)
 end
