@@ -93,22 +93,32 @@ def count(loads: Loads, command: list[str]) -> int:
 Make = Callable[[str, int, float], tuple[Path, Made]]
 
 
-def commands(loads: Loads, make: Make, kind: str, segment: int, size: float) -> dict[str, list[str]]:
-    """What is to be counted for one capture, and for pages also for the same pages as NBD writes."""
-    path, _ = make(kind, segment, size)
-    found = {way: loads.command(way, path) for way in WAYS}
-    if kind == "pages":
-        found[NBD] = loads.command("nbd", make("nbd", segment, size)[0])
-    return found
+Runs = Callable[[float], dict[str, list[str]]]
+"""The commands for a capture of so many megabytes, by way."""
 
 
-def trees(loads: Loads, make: Make, kind: str, segment: int, size: float) -> dict[str, list[str]]:
+def commands(loads: Loads, make: Make, kind: str, segment: int) -> Runs:
+    """What is to be counted for captures of that shape, and for pages also for the same pages as NBD writes."""
+
+    def runs(size: float) -> dict[str, list[str]]:
+        path, _ = make(kind, segment, size)
+        found = {way: loads.command(way, path) for way in WAYS}
+        if kind == "pages":
+            found[NBD] = loads.command("nbd", make("nbd", segment, size)[0])
+        return found
+
+    return runs
+
+
+def trees(loads: Loads, make: Make, kind: str, segment: int) -> Runs:
     """The same with fields asked for."""
-    path, _ = make(kind, segment, size)
-    return {
-        FIELDS: loads.command("plugin", path, *ASKED["plugin"]),
-        FIELDS_TCP: loads.command("tcp", path, *ASKED["tcp"]),
-    }
+
+    def runs(size: float) -> dict[str, list[str]]:
+        path, _ = make(kind, segment, size)
+        ways = {FIELDS: "plugin", FIELDS_TCP: "tcp"}
+        return {name: loads.command(way, path, *ASKED[way]) for name, way in ways.items()}
+
+    return runs
 
 
 def slopes(loads: Loads, make: Make, kinds: Sequence[str], segments: Sequence[int]) -> Iterator[Slope]:
@@ -118,22 +128,21 @@ def slopes(loads: Loads, make: Make, kinds: Sequence[str], segments: Sequence[in
     """
     for kind, segment in product(kinds, segments):
         sizes = (ZERO_SIZES if kind == "zero" else SIZES)[segment]
-        found, records = slope(loads, make, kind, segment, sizes, commands)
+        few, many = (make(kind, segment, size)[1] for size in sizes)
+        more = many.segments - few.segments
+        found = increase(loads, commands(loads, make, kind, segment), sizes, more)
         if kind == "pages":
-            found |= slope(loads, make, kind, segment, TREE_SIZES[segment], trees)[0]
-        yield Slope(kind, segment, found, records)
+            sizes = TREE_SIZES[segment]
+            short, long = (make(kind, segment, size)[1].segments for size in sizes)
+            found |= increase(loads, trees(loads, make, kind, segment), sizes, long - short)
+        yield Slope(kind, segment, found, (many.records - few.records) / more)
 
 
-def slope(
-    loads: Loads, make: Make, kind: str, segment: int, sizes: tuple[int, int], what: Callable[..., dict[str, list[str]]]
-) -> tuple[dict[str, float], float]:
-    """Instructions a segment, by way, and records a segment, between captures of these two sizes."""
-    short, long = (what(loads, make, kind, segment, size) for size in sizes)
+def increase(loads: Loads, runs: Runs, sizes: tuple[int, int], segments: int) -> dict[str, float]:
+    """Instructions a segment, by way, between captures of these two sizes, one of which has so many segments more."""
+    short, long = map(runs, sizes)
     counts = counted(loads, [each[way] for way in short for each in (short, long)])
-    few, many = (make(kind, segment, size)[1] for size in sizes)
-    more = many.segments - few.segments
-    instructions = {way: (counts[2 * i + 1] - counts[2 * i]) / more for i, way in enumerate(short)}
-    return instructions, (many.records - few.records) / more
+    return {way: (counts[2 * i + 1] - counts[2 * i]) / segments for i, way in enumerate(short)}
 
 
 def counted(loads: Loads, runs: Sequence[list[str]]) -> list[int]:

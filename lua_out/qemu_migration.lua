@@ -602,37 +602,51 @@ end
 -- what the same comparisons take in Lua.  Where it is not there, or something cannot be said in a pattern, the shape is
 -- false, and the loop that compares in Lua does the work.
 
-local when_equal, when_below, when_rest, shape, run_of_shape
+local when_equal, when_below, when_rest, pattern_of, shape, run_of_shape
 
 do
   local MOST_SHAPES = 64                 -- compiled for each rule; what a stream asks for beyond that is read in Lua
   local NEVER = "(?!)"
 
+  local function set_of(first, last, step)
+    local set = {}
+    for v = first, last, step or 1 do set[v] = true end
+    return set
+  end
+
+  local ANY = set_of(0, 255)
+
+  -- Conditions on the big-endian integer of n octets at an offset: a set of octets for each of them, or a look-ahead
+  -- where they depend on each other; false if there is no pattern.
+
+  function when_equal(offset, n, value)
+    local sets = { at = offset, n = n }
+    for i = n, 1, -1 do
+      sets[i] = set_of(value % 256, value % 256)
+      value = floor(value / 256)
+    end
+    return value == 0 and sets or NEVER
+  end
+
   local function octet(v)
     return format("\\x%02x", v)
   end
 
-  -- Conditions on the big-endian integer of n octets at an offset, as look-aheads; false if there is no pattern.
-
-  function when_equal(offset, n, value)
-    local s = ""
-    for _ = 1, n do
-      s = octet(value % 256) .. s
-      value = floor(value / 256)
-    end
-    return format("(?=.{%d}%s)", offset, value == 0 and s or NEVER)
-  end
-
   function when_below(offset, n, limit)
-    local s = NEVER                      -- from the last octet to the first: less here, or the same and less behind
+    local ahead, zeros = NEVER, 0        -- from the last octet to the first: less here, or the same and less behind
     for behind = 0, n - 1 do
       local v = limit % 256
       limit = floor(limit / 256)
-      s = octet(v) .. s
-      if v > 0 then s = format("(?:[\\x00-%s].{%d}|%s)", octet(v - 1), behind, s) end
+      if limit == 0 and v > 0 and zeros == behind then
+        local sets = { at = offset, n = n }
+        for i = 1, n do sets[i] = i < n - behind and set_of(0, 0) or i > n - behind and ANY or set_of(0, v - 1) end
+        return sets
+      end
+      if v == 0 and zeros == behind then zeros = zeros + 1 end
+      ahead = octet(v) .. ahead
+      if v > 0 then ahead = format("(?:[\\x00-%s].{%d}|%s)", octet(v - 1), behind, ahead) end
     end
-    if limit > 0 then return "" end
-    return format("(?=.{%d}%s)", offset, limit == 0 and s or NEVER)
+    return limit > 0 and { at = offset, n = 0 } or format("(?=.{%d}%s)", offset, ahead)
   end
 
   -- The rest of a division by a power of two.
@@ -640,24 +654,59 @@ do
     local m = divisor
     while m > 1 do m = m / 2 end
     if m ~= 1 then return false end
-    local s = rest < divisor and "" or NEVER
-    for _ = 1, n do
+    if rest >= divisor then return NEVER end
+    local sets = { at = offset, n = n }
+    for i = n, 1, -1 do
       local most = divisor < 256 and divisor or 256
-      local list = {}
-      for v = rest % most, 255, most do list[#list + 1] = octet(v) end
-      s = (most == 1 and "." or "[" .. concat(list) .. "]") .. s
+      sets[i] = set_of(rest % most, 255, most)
       divisor, rest = divisor / most, floor(rest / most)
     end
-    return rest == 0 and format("(?=.{%d}%s)", offset, s) or false
+    return rest == 0 and sets or false
+  end
+
+  local function both(a, b)
+    local set = {}
+    for v in pairs(a) do set[v] = b[v] end
+    return set
+  end
+
+  local function class(set)
+    local ranges, v = {}, 0
+    while v < 256 do
+      local first = v
+      while set[v] do v = v + 1 end
+      if v - first > 1 then
+        ranges[#ranges + 1] = octet(first) .. "-" .. octet(v - 1)
+      elseif v > first then
+        ranges[#ranges + 1] = octet(first)
+      end
+      v = v + 1
+    end
+    if #ranges == 0 then return NEVER end
+    return ranges[1] == "\\x00-\\xff" and "." or "[" .. concat(ranges) .. "]"
+  end
+
+  -- The pattern of a header of that size; false if one of the conditions has none.
+  function pattern_of(size, conditions)
+    local ahead, sets, out = "", {}, {}
+    for i = 1, #conditions do
+      local c = conditions[i]
+      if not c then return false end
+      if type(c) == "string" then
+        ahead = ahead .. c
+      else
+        for k = 1, c.n do sets[c.at + k] = both(c[k], sets[c.at + k] or ANY) end
+      end
+    end
+    for i = 1, size do out[i] = class(sets[i] or ANY) end
+    return ahead .. concat(out)
   end
 
   local regex_find
   local function compiled(size, conditions)
-    for i = 1, #conditions do
-      if not conditions[i] then return false end
-    end
-    local pattern = format("(?s)\\G(?:%s.{%d})*+", concat(conditions), size)
-    local ok, expression = pcall(rex_pcre2.new, pattern)
+    local pattern = pattern_of(size, conditions)
+    if not pattern then return false end
+    local ok, expression = pcall(rex_pcre2.new, format("(?s)\\G(?:%s)*+", pattern))
     if not ok then return false end
     pcall(expression.jit_compile, expression)
     regex_find = expression.find
@@ -1174,7 +1223,7 @@ do
       return nil
     end
     local head = pieces(carry)
-    local take = need - kept + 512
+    local take = n > WINDOW and need - kept + 512 or n
     carry = nil
     while true do
       if take > n then take = n end
@@ -9680,7 +9729,10 @@ do
     put_away()
     for _, c in ipairs(conversations) do
       print(format("%s, %s %d", proto.description, whole_name, c.number))
-      for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
+      for _, channel in ipairs(channels) do
+        local n = c.channels[channel.name]
+        if n then print(format("  channel %-24s %d", channel.name, n)) end
+      end
       local names = {}
       for key in pairs(c.facts) do names[#names + 1] = key end
       table.sort(names)

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 VERSIONS = ("lua51", "lua52", "lua53", "lua54")
 PRELUDE = "local format, concat, floor = string.format, table.concat, math.floor\n"
-RETURN = "return { equal = when_equal, below = when_below, rest = when_rest }"
+RETURN = """
+local function of(when) return function(...) return pattern_of(9, { when(...) }) end end
+local function all(limit, divisor, rest, last)
+  return pattern_of(9, { when_rest(4, 4, divisor, rest), when_below(0, 8, limit), when_equal(8, 1, last) })
+end
+return { equal = of(when_equal), below = of(when_below), rest = of(when_rest), all = all }
+"""
 OFFSET = 1
 
 octets = st.binary(min_size=8, max_size=8)
@@ -23,14 +29,14 @@ limits = st.one_of(st.integers(0, 1 << 53), st.integers(0, 53).map(lambda n: 1 <
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def conditions(request: pytest.FixtureRequest) -> Any:
-    """The three functions, in one version of Lua."""
+    """The patterns of the three functions, and of all together, in one version of Lua."""
     runtime = importlib.import_module(f"lupa.{request.param}").LuaRuntime()
     text = resources.files("dissector.backends.lua").joinpath("runtime", "1_shapes.lua").read_text(encoding="utf-8")
     return runtime.execute(PRELUDE + text + RETURN)
 
 
 def holds(pattern: str, data: bytes) -> bool:
-    return re.match(pattern.encode() + b".", b"x" + data, re.DOTALL) is not None
+    return re.match(pattern.encode(), (b"x" + data).ljust(9, b"\0"), re.DOTALL) is not None
 
 
 class TestAgreesWithArithmetic:
@@ -63,6 +69,20 @@ class TestAgreesWithArithmetic:
     def test_equal(self, conditions: Any, data: bytes, value: int) -> None:
         """An integer matches exactly if it is the value."""
         assert (int.from_bytes(data) == value) == holds(conditions.equal(OFFSET, len(data), value), data)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(min_size=9, max_size=9), limits, st.tuples(st.integers(0, 20), st.integers(0, 1 << 12)))
+    @example(b"\0\0\0\0\0\0\x10\x22\0", 1 << 20, (12, 0x22))
+    @example(b"\0\0\0\0\0\x21\x10\x22\0", 0x210000, (12, 0x22))
+    @example(b"\0\0\0\0\0\0\x10\x22\0", 0x1100, (12, 0x22))
+    def test_all(self, conditions: Any, data: bytes, limit: int, division: tuple[int, int]) -> None:
+        """Conditions that look at the same octets hold together."""
+        power, rest = division
+        pattern = conditions.all(float(limit), 1 << power, rest, 0)
+        rests = int.from_bytes(data[4:8]) % (1 << power) == rest
+        expected = int.from_bytes(data[:8]) < limit and rests and data[8] == 0
+
+        assert expected == (re.match(pattern.encode(), data, re.DOTALL) is not None)
 
     @pytest.mark.parametrize("divisor", [0, 3, 4095, -4096])
     def test_no_pattern(self, conditions: Any, divisor: int) -> None:

@@ -155,7 +155,7 @@ do
       return nil
     end
     local head = pieces(carry)
-    local take = need - kept + 512
+    local take = n > WINDOW and need - kept + 512 or n
     carry = nil
     while true do
       if take > n then take = n end

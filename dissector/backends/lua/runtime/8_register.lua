@@ -25,7 +25,10 @@ do
     put_away()
     for _, c in ipairs(conversations) do
       print(format("%s, %s %d", proto.description, whole_name, c.number))
-      for name, n in pairs(c.channels) do print(format("  channel %-24s %d", name, n)) end
+      for _, channel in ipairs(channels) do
+        local n = c.channels[channel.name]
+        if n then print(format("  channel %-24s %d", channel.name, n)) end
+      end
       local names = {}
       for key in pairs(c.facts) do names[#names + 1] = key end
       table.sort(names)
