@@ -996,9 +996,9 @@ do
     end
   end
 
-  function show_packed(t, field, q, n, method, alone, size, label)
-    show_payload(t, field, q, n)
-    if not method or not asked.uncompressed and not asked.not_uncompressed then return end
+  function show_packed(t, name, q, n, method, alone, size, label)
+    if asked[name] then show_payload(t, f[name], q, n) end
+    if not method or not (asked.uncompressed or asked.not_uncompressed) then return end
     local at, why = base + q - 1, nil
     if not alone then
       why = format("it continues the %s stream of this connection", method)
@@ -4010,11 +4010,9 @@ streams.main.states = {
           end
           if asked.ram_flags then show_bits("ram_flags", t:add(f.ram_flags, range(q + 4, 4), 288), range(q + 6, 2), "add") end
           if asked.ram_compressed_length then t:add(f.ram_compressed_length, range(q + 8, 4)) end
-          if asked.ram_data then
-            local method = "zlib"
-            local alone = true
-            show_packed(t, f.ram_data, q + 12, p1, method, alone, C.page_size, "Uncompressed page")
-          end
+          local method = "zlib"
+          local alone = true
+          show_packed(t, "ram_data", q + 12, p1, method, alone, C.page_size, "Uncompressed page")
           if asked.ram_block and R.block ~= "" then t:add(f.ram_block, R.block):set_generated() end
         end
       end
@@ -4055,11 +4053,9 @@ streams.main.states = {
             if p1 > 0 then t:add(f.ram_block, range(q + 9, p1)) end
           end
           if asked.ram_compressed_length then t:add(f.ram_compressed_length, range(q + end_block, 4)) end
-          if asked.ram_data then
-            local method = "zlib"
-            local alone = true
-            show_packed(t, f.ram_data, q + end_length, w4, method, alone, C.page_size, "Uncompressed page")
-          end
+          local method = "zlib"
+          local alone = true
+          show_packed(t, "ram_data", q + end_length, w4, method, alone, C.page_size, "Uncompressed page")
           if asked.ram_page_size and C.page_origin == 4 then t:add(f.ram_page_size, wide(C.page_size)):set_generated() end
           if asked.ram_page_size_origin and C.page_origin == 4 then t:add(f.ram_page_size_origin, C.page_origin == 0 and "assumed" or C.page_origin == 1 and "by preference" or C.page_origin == 2 and "told by the source" or C.page_origin == 3 and "that of the machine type" or C.page_origin == 4 and "from the first pages" or ""):set_generated() end
         end
@@ -8367,11 +8363,9 @@ streams.multifd.states = {
       if want then
         local t = open(111, q, 0, R.packet_size)
         if t then
-          if asked.multifd_data then
-            local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
-            local alone = R.begun == 0
-            show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
-          end
+          local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+          local alone = R.begun == 0
+          show_packed(t, "multifd_data", q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
         end
       end
       report(115, format("%s octets are too few for the lengths of %s pages: an assertion of QEMU's fails", dec(R.packet_size), dec(R.normal_pages)))
@@ -8384,11 +8378,9 @@ streams.multifd.states = {
     if want then
       local t = open(111, q, 0, R.packet_size)
       if t then
-        if asked.multifd_data then
-          local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
-          local alone = R.begun == 0
-          show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
-        end
+        local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+        local alone = R.begun == 0
+        show_packed(t, "multifd_data", q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
       end
     end
     seen[111] = seen[111] + 1
@@ -8421,11 +8413,9 @@ streams.multifd.states = {
     if want then
       local t = open(111, q, 0, R.packet_size)
       if t then
-        if asked.multifd_data then
-          local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
-          local alone = R.begun == 0
-          show_packed(t, f.multifd_data, q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
-        end
+        local method = (R.method == 2) and "zlib" or (R.method == 4) and "zstd"
+        local alone = R.begun == 0
+        show_packed(t, "multifd_data", q, R.packet_size, method, alone, R.normal_pages * C.page_size, "Uncompressed pages")
       end
     end
     if R.packet_size ~= R.compressed then report(117, format("%s octets of compressed pages, but their lengths say %s: an assertion of QEMU's fails", dec(R.packet_size), dec(R.compressed))) end

@@ -18,8 +18,18 @@ from tests.support.recordings import recorded
 
 pytestmark = pytest.mark.needs_tshark
 
-CAPTURES = ("qemu-10.0-multifd-zstd", "qemu-7.2-postcopy-recovery", "qemu-5.2-compress", "qemu-7.2-block-zero")
-ALONE = ("ram.addr", "ram.flags", "ram.flags.page", "pdu", "pdu.offset", "channel", "continued", "pdu.inside")
+CAPTURES = ("qemu-7.2-multifd-zlib", "qemu-7.2-postcopy-recovery", "qemu-5.2-compress", "qemu-7.2-block-zero")
+ALONE = (
+    "ram.addr",
+    "ram.flags",
+    "ram.flags.page",
+    "pdu",
+    "pdu.offset",
+    "channel",
+    "continued",
+    "pdu.inside",
+    "uncompressed",
+)
 
 
 def counted(tshark: Tshark, path: Path, plugin: Path, fields: list[str], *, tree: bool = False) -> dict[str, int]:

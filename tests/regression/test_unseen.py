@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Without a tree most segments are read in another way than with one; what a person sees must be the same.
 
-The packet list's columns, and what ``-z qmig,summary`` counts, of recordings and of synthetic streams whose segments are
-full of runs.
+The packet list's columns, and what ``-z qmig,summary`` counts, of recordings and of synthetic streams whose segments
+are full of runs.
 """
 
 from __future__ import annotations

@@ -235,20 +235,22 @@ class StreamPrinter:
         """Tree items of the fields and notes."""
         out: list[str] = []
         for p in b.placed:
-            out += self._asked(self.names.fields[p.field.abbrev], p.present, self._show(p))
+            name = None if p.field.packed is not None else self.names.fields[p.field.abbrev]
+            out += self._asked(name, p.present, self._show(p))
         out += self.notes(b.notes)
         if b.info is not None and b.rule.pdu is not None:
             out += self._title(b.rule.pdu.label, b.info)
         return out
 
-    def _asked(self, name: str, when: Expr | None, lines: list[str]) -> list[str]:
-        """*lines* for somebody who asks for that field, where it is present."""
-        if not lines:
-            return []
-        cond = f"asked.{key(name)}"
+    def _asked(self, name: str | None, when: Expr | None, lines: list[str]) -> list[str]:
+        """*lines* for somebody who asks for that field, where it is present; None: they look themselves who asks."""
+        conditions = [f"asked.{key(name)}"] if name is not None else []
         if when is not None:
             more = self.printer.cond(when)
-            cond += f" and ({more})" if " or " in more else f" and {more}"
+            conditions.append(f"({more})" if conditions and " or " in more else more)
+        cond = " and ".join(conditions)
+        if not lines or not cond:
+            return lines
         if len(lines) == 1 and not lines[0].startswith("if "):
             return [f"if {cond} then {lines[0]} end"]
         return [f"if {cond} then", *("  " + x for x in lines), "end"]
@@ -266,7 +268,7 @@ class StreamPrinter:
         name = self.names.fields[f.abbrev]
         if f.lazy:
             if f.packed is not None:
-                return self._show_packed(f.packed, f"t, {name}, {self.at(p.offset)}, {self.v(size)}")
+                return self._show_packed(f.packed, f"t, {string(key(name))}, {self.at(p.offset)}, {self.v(size)}")
             return [f"show_payload(t, {name}, {self.at(p.offset)}, {self.v(size)})"]
         where = f"range({self.at(p.offset)}, {self.v(size)})"
         if not isinstance(size, Const):

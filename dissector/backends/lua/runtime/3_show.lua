@@ -110,9 +110,9 @@ do
     end
   end
 
-  function show_packed(t, field, q, n, method, alone, size, label)
-    show_payload(t, field, q, n)
-    if not method or not asked.uncompressed and not asked.not_uncompressed then return end
+  function show_packed(t, name, q, n, method, alone, size, label)
+    if asked[name] then show_payload(t, f[name], q, n) end
+    if not method or not (asked.uncompressed or asked.not_uncompressed) then return end
     local at, why = base + q - 1, nil
     if not alone then
       why = format("it continues the %s stream of this connection", method)
