@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from bench.inputs import Made
+from bench.inputs import NBD, NBD_ALIKE, Made
 from bench.rivals import ASKED
 from bench.runs import WAYS, Loads
 from dissector.errors import DissectorError
@@ -41,8 +41,8 @@ TREE_SIZES = {1448: (2, 8), 32 * 1024: (8, 40)}
 """The same for ``-T fields``: a tree of each frame takes its time."""
 
 
-FIELDS, FIELDS_TCP, NBD = "fields", "fields-tcp", "nbd"
-"""Ways beside those of WAYS, for pages only: see rivals.py."""
+FIELDS, FIELDS_TCP = "fields", "fields-tcp"
+"""Ways beside those of WAYS, for pages only, like NBD on as many writes: see rivals.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Slope:
     def ratios(self) -> dict[str, float]:
         """One way by another, for all that were counted."""
         pairs = {"plugin/tcp": ("plugin", "tcp"), "plugin/noop": ("plugin", "noop"), "plugin/nbd": ("plugin", NBD),
-                 "fields/tcp": (FIELDS, FIELDS_TCP)}  # fmt: skip
+                 "plugin/nbd-alike": ("plugin", NBD_ALIKE), "fields/tcp": (FIELDS, FIELDS_TCP)}  # fmt: skip
         found = self.instructions
         return {name: found[a] / found[b] for name, (a, b) in pairs.items() if b in found}
 
@@ -104,7 +104,7 @@ def commands(loads: Loads, make: Make, kind: str, segment: int) -> Runs:
         path, _ = make(kind, segment, size)
         found = {way: loads.command(way, path) for way in WAYS}
         if kind == "pages":
-            found[NBD] = loads.command("nbd", make("nbd", segment, size)[0])
+            found |= {each: loads.command("nbd", make(each, segment, size)[0]) for each in (NBD, NBD_ALIKE)}
         return found
 
     return runs

@@ -13,8 +13,9 @@ Three kinds of PART section, because they cost a reader different things:
 * ``zero``: zero pages, nine octets each.  As many headers as the wire can hold.
 * ``mix``: seven zero pages in ten, in no order: a guest that is half idle, and the end of every fast path.
 
-A fourth, ``nbd``, is no migration: as many pages as NBD writes, for Wireshark's own dissector of that protocol.  That
-one loses its place where a segment ends in a request's head (4.0 does), and a dissector that is lost is fast, so a
+Two more are no migrations: as many pages as NBD writes, for Wireshark's own dissector of that protocol.  ``nbd-alike``
+is cut like the others.  There NBD's dissector loses its place where a segment ends in a request's head (4.0 does), and
+every segment is then offered to all heuristics, which costs more than reassembling.  ``nbd`` shows it at its best: a
 segment ends before such a head, as it does where head and data are sent one after the other.
 In segments of 0 the stream is no capture but a file, with an end, as ``migrate file:`` leaves it.
 
@@ -45,7 +46,8 @@ PORT = 4444
 """The destination port; noop.lua is registered on it."""
 
 BLOCK, BLOCK_LENGTH, SECTION_ID = b"pc.ram", 8 << 30, 2
-RECORDS = {"pages": 1024, "zero": 8192, "mix": 2048, "nbd": 1024}
+NBD, NBD_ALIKE = "nbd", "nbd-alike"
+RECORDS = {"pages": 1024, "zero": 8192, "mix": 2048, NBD: 1024, NBD_ALIKE: 1024}
 """Records of a PART section: enough that its head, name and end do not show in a mean."""
 
 NBD_HEAD, NBD_LENGTH = 28, 4096
@@ -109,7 +111,7 @@ def writes() -> bytes:
     """As many NBD requests that write 4 KiB as a PART section has pages; protocol: NBD's doc/proto.md."""
     chance = random.Random("nbd")
     contents = [chance.randbytes(NBD_LENGTH) for _ in range(64)]
-    each = (struct.pack(">IHHQQI", 0x25609513, 0, 1, i, i * NBD_LENGTH, NBD_LENGTH) for i in range(RECORDS["nbd"]))
+    each = (struct.pack(">IHHQQI", 0x25609513, 0, 1, i, i * NBD_LENGTH, NBD_LENGTH) for i in range(RECORDS[NBD]))
     return b"".join(head + contents[i % len(contents)] for i, head in enumerate(each))
 
 
@@ -122,9 +124,10 @@ def ending() -> bytes:
 
 def stream(kind: str, octets: int, folder: Path | None = None) -> Iterator[bytes]:
     """The stream in pieces, of at least that many octets: always whole sections, and at least one."""
-    head = b"" if kind == "nbd" else beginning()
+    is_nbd = kind in (NBD, NBD_ALIKE)
+    head = b"" if is_nbd else beginning()
     yield head
-    part = writes() if kind == "nbd" else part_section(kind, folder)
+    part = writes() if is_nbd else part_section(kind, folder)
     for _ in range(max(1, -((len(head) - octets) // len(part)))):
         yield part
 
@@ -224,7 +227,7 @@ def make(kind: str, segment: int, octets: int, path: Path, folder: Path | None =
         wire = Wire(out)
         start = wire.next[0] + 1
         wire.connect()
-        segments = (wire.send_writes if kind == "nbd" else wire.send)(counted(), segment)
+        segments = (wire.send_writes if kind == NBD else wire.send)(counted(), segment)
     return Made(wire.next[0] - start, sections * RECORDS[kind], segments)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Side by side with what others wrote: Wireshark's NBD dissector, another plugin, tshark's own fields, QEMU's script.
 
-NBD is the dissector in C that comes closest: a header of some octets and 4 KiB of data, on a stream cut anywhere.  It
-reassembles each write before it looks at it.  Both streams hold the same pages in segments of the same size.
+NBD is the dissector in C that comes closest: a header of some octets and 4 KiB of data.  It reassembles each write
+before it looks at it.  Both streams hold the same pages in segments of the same size; inputs.py says why there are two
+of NBD's.
 
 ``-T fields`` makes tshark build the tree of each frame, with items for what was asked for.  The comparison is with
 three fields of TCP, which are there once in a frame; ours are there once in a page.
@@ -16,9 +17,11 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+from bench.inputs import NBD, NBD_ALIKE
 from bench.plan import Inputs, Missing, Plan, beyond_start, dissector, spread
 from bench.runs import DEFAULT_PREFS, Loads, Usage, once, ratio, rounds
 from dissector.errors import DissectorError
@@ -44,9 +47,11 @@ def rivals(loads: Loads, plan: Plan, inputs: Inputs) -> Part:
     """The plugin on pages, NBD on as many writes, and the other plugin, if one was named, on the same pages."""
     for segment in plan.segments:
         check_nbd(loads, inputs, segment)
-        captures = (inputs.borrowed(kind, segment, plan.size) for kind in ("pages", "nbd"))
-        with next(captures) as (ours, made), next(captures) as (theirs, _):
-            ways = {"plugin": loads.way("plugin", ours), "nbd": loads.way("nbd", theirs)}
+        with ExitStack() as stack:
+            ours, made = stack.enter_context(inputs.borrowed("pages", segment, plan.size))
+            ways = {"plugin": loads.way("plugin", ours)}
+            for kind in (NBD, NBD_ALIKE):
+                ways[kind] = loads.way("nbd", stack.enter_context(inputs.borrowed(kind, segment, plan.size))[0])
             if plan.against is not None:
                 ways["against"] = loads.way("against", ours)
             inputs.say(f"tshark, plugin and NBD, segments of {segment}")
@@ -60,8 +65,8 @@ def rivals(loads: Loads, plan: Plan, inputs: Inputs) -> Part:
 
 
 def check_nbd(loads: Loads, inputs: Inputs, segment: int) -> None:
-    """All writes are recognised: a dissector that gives up would be fast."""
-    path, made = inputs.capture("nbd", segment, SMALL)
+    """All writes are recognised, where NBD is shown at its best."""
+    path, made = inputs.capture(NBD, segment, SMALL)
     seen = sum(len(row[0]) for row in loads.tshark.rows(path, fields=("nbd.handle",), prefs=DEFAULT_PREFS))
     if seen != made.records:
         raise DissectorError("tshark", f"its NBD dissector sees {seen} of {made.records} requests")

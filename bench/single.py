@@ -3,8 +3,8 @@
 
 A frame's tree is asked of sharkd, which is Wireshark without a window: frames at random places of a capture, each with
 45 segments' worth of pages as offloading shows them.  The time is from the question to the answer's last octet, so the
-text of the tree as JSON is in it, with all octets of the payload.  The same frame is asked of a sharkd whose plugin
-does nothing: what TCP only takes.
+writing of the tree as JSON is in it, with all octets of the payload; reading that JSON is not.  The same frame is asked
+of a sharkd whose plugin does nothing: what TCP only takes.
 
 How the cost grows is one number, the exponent: 1 is twice the time for twice the octets, 2 four times.  It is the slope
 of a line through the logarithms of three sizes and of the processor time beyond that of a very small capture; the
@@ -67,7 +67,7 @@ def asked(sharkd: Sharkd, tshark: Tshark, numbers: list[int]) -> Iterator[float]
     wanted: object = True if tshark.version >= JSON_RPC_SINCE else "yes"
     for number in numbers:
         began = time.perf_counter()
-        sharkd.ask("frame", frame=number, proto=wanted)
+        sharkd.answer("frame", frame=number, proto=wanted)
         yield (time.perf_counter() - began) * 1e3
 
 

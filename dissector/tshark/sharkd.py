@@ -136,11 +136,7 @@ class Sharkd:
 
     def ask(self, method: str, **params: object) -> dict[str, Any]:
         """Put one question and give the answer; sharkd's refusals are errors."""
-        self._number += 1
-        question: dict[str, object] = {"req": method, **params}
-        if self._json_rpc:
-            question = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": params}
-        answer = self._exchange(json.dumps(question))
+        answer = self._read(self.answer(method, **params))
         refusal = answer.get("error") or (answer.get("err") if not self._json_rpc else None)
         if refusal:
             text = refusal.get("message", refusal) if isinstance(refusal, dict) else f"error {refusal}"
@@ -148,8 +144,16 @@ class Sharkd:
         result = answer.get("result", {}) if self._json_rpc else answer
         return result if isinstance(result, dict) else {"result": result}
 
-    def _exchange(self, line: str) -> dict[str, Any]:
-        """Write one line and read one, or say how sharkd died."""
+    def answer(self, method: str, **params: object) -> bytes:
+        """Put one question and give the line that sharkd answers with, unread; nothing if it died."""
+        self._number += 1
+        question: dict[str, object] = {"req": method, **params}
+        if self._json_rpc:
+            question = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": params}
+        return self._exchange(json.dumps(question))
+
+    def _exchange(self, line: str) -> bytes:
+        """Write one line and read one."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
@@ -166,6 +170,10 @@ class Sharkd:
             answer = b""
         finally:
             timer.cancel()
+        return answer
+
+    def _read(self, answer: bytes) -> dict[str, Any]:
+        """What an answer says, or how sharkd died."""
         if answer == b"\n":
             return {"err": "without a reason"}
         try:
