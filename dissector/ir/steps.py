@@ -98,13 +98,6 @@ class Block:
     info: Message | None = None
     facts: tuple[Fact, ...] = ()
 
-    @property
-    def loops(self) -> bool:
-        """True when a run of such PDUs changes nothing but the position and a count."""
-        r = self.rule
-        effects = self.do or self.findings or self.facts or self.info or r.enter or r.fault
-        return not effects and r.pdu is not None and r.pdu.scan is None and isinstance(self.header, Const)
-
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
@@ -113,22 +106,3 @@ class Lowered:
     state: State
     shared: tuple[Step, ...]
     blocks: tuple[Block, ...]
-
-    @property
-    def self_loops(self) -> tuple[Block, ...]:
-        """The blocks that change nothing but the position and stay in the state.
-
-        An executor may read a run of one of them in a loop, without trying the other rules at every PDU.  That is the
-        same only if no rule before it could have won, so a block counts when its ``match`` excludes all of those.
-        """
-        out = []
-        for i, b in enumerate(self.blocks):
-            if b.loops and b.rule.goto == self.state.name and all(_exclude(b.rule, x.rule) for x in self.blocks[:i]):
-                out.append(b)
-        return tuple(out)
-
-
-def _exclude(a: Rule, b: Rule) -> bool:
-    """True when two rules match the same field and have no value in common."""
-    other = {m.field: m.values for m in b.match}
-    return any(m.field in other and not set(m.values) & set(other[m.field]) for m in a.match)

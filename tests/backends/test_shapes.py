@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The patterns of ``runtime/1_shapes.lua`` match what the conditions that they stand for hold for."""
+"""The patterns of ``runtime/1_shapes.lua`` match what the conditions that they stand for hold for; which those are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from dissector.backends.lua.shapes import shape_of
+from dissector.ir.dump import show
+from dissector.ir.expr import Bin, Cmp, Const, Expr, Logic, Ref, Un, evaluate
+from dissector.ir.steps import Guard, Load
 
 VERSIONS = ("lua51", "lua52", "lua53", "lua54")
 PRELUDE = "local format, concat, floor = string.format, table.concat, math.floor\n"
@@ -45,6 +50,7 @@ class TestAgreesWithArithmetic:
     @example(bytes(8), 0)
     @example(bytes(7) + b"\x01", 1)
     @example(b"\0\0\0\x02\0\0\0\0", 2 << 32)
+    @example(bytes(8), -1)
     def test_below(self, conditions: Any, data: bytes, limit: int) -> None:
         """An integer of eight octets matches exactly if it is less than the limit."""
         expected = int.from_bytes(data) < limit
@@ -88,3 +94,50 @@ class TestAgreesWithArithmetic:
     def test_no_pattern(self, conditions: Any, divisor: int) -> None:
         """What is no power of two is left to the loop that divides."""
         assert conditions.rest(OFFSET, 4, divisor, 0) is False
+
+
+class TestLimits:
+    """Conditions that say that an integer is not too great are limits that registers give."""
+
+    WORD = Ref(("L", "w"), "int")
+    LISTED, MORE, MOST = (Ref(("S", name), "int") for name in ("listed", "more", "most"))
+    KEPT = Un("not", Cmp(">", Bin("+", WORD, MORE), MOST))
+    numbers = st.integers(0, 1 << 20)
+
+    @settings(max_examples=300, deadline=None)
+    @given(numbers, numbers, numbers, st.integers(0, 1))
+    @example(0, 4096, 4095, 1)
+    @example(1, 4096, 4097, 1)
+    @pytest.mark.parametrize(
+        "cond",
+        [
+            Cmp("<", WORD, MOST),
+            KEPT,
+            Un("not", Cmp(">", WORD, MOST)),
+            Un("not", Logic("and", Cmp("==", LISTED, Const(1)), Cmp(">", Bin("+", WORD, MORE), MOST))),
+        ],
+        ids=show,
+    )
+    def test_limit(self, cond: Expr, word: int, more: int, most: int, listed: int) -> None:
+        """The limit is the first integer for which the condition does not hold."""
+        shape = shape_of([Load("w", Const(0), 8), Guard(cond)])
+        assert shape is not None
+        (limit,) = shape.parameters.values()
+        scope = {"L": {"w": word}, "S": {"listed": listed, "more": more, "most": most}}
+
+        assert bool(evaluate(cond, scope)) is (word < evaluate(limit, scope))
+        assert [f"when_below(0, 8, {name})" for name in shape.parameters] == list(shape.conditions)
+
+    @pytest.mark.parametrize(
+        "cond",
+        [
+            Cmp("<", MOST, WORD),
+            Un("not", Cmp(">", Bin("+", WORD, WORD), MOST)),
+            Un("not", Logic("or", Cmp("==", LISTED, Const(1)), Cmp(">", WORD, MOST))),
+            Un("not", Logic("and", Cmp("==", WORD, Const(1)), Cmp(">", WORD, MOST))),
+        ],
+        ids=show,
+    )
+    def test_no_limit(self, cond: Expr) -> None:
+        """What else is said is compared in Lua."""
+        assert shape_of([Load("w", Const(0), 8), Guard(cond)]) is None

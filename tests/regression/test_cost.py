@@ -15,6 +15,7 @@ import pytest
 
 from bench.inputs import make
 from dissector.tshark import Tshark
+from tests.support.recordings import recorded
 
 COUNTER = """
 do
@@ -37,13 +38,12 @@ Costs = Callable[..., list[int]]
 
 
 @pytest.fixture
-def costs(tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> Costs:
-    """A function from kind and segment size of a capture to the costs of its frames that carry payload, sorted."""
+def counted(tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> Costs:
+    """A function from a capture to the costs of its frames behind the third, beyond those of a frame that has none."""
 
-    def count(kind: str, segment: int, before: str = "") -> list[int]:
-        plugin, capture = tmp_path / "counted.lua", tmp_path / "made.pcap"
+    def count(capture: Path, before: str = "") -> list[int]:
+        plugin = tmp_path / "counted.lua"
         plugin.write_text(before + lua_plugin.read_text() + COUNTER)
-        make(kind, segment, 1_000_000, capture)
         found: list[int] = []
         empty: list[int] = []
         for line in tshark.lines(capture, plugin, args=["-q"]):
@@ -53,7 +53,19 @@ def costs(tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> Costs:
                 case ["regex", "false"] if not before:
                     pytest.skip("this Wireshark has no PCRE for Lua")
         idle = statistics.median(empty)
-        return sorted(int(n - idle) for n in found if n > idle)
+        return [int(n - idle) for n in found]
+
+    return count
+
+
+@pytest.fixture
+def costs(counted: Costs, tmp_path: Path) -> Costs:
+    """A function from kind and segment size of a capture to the costs of its frames that carry payload, sorted."""
+
+    def count(kind: str, segment: int, before: str = "") -> list[int]:
+        capture = tmp_path / "made.pcap"
+        make(kind, segment, 1_000_000, capture)
+        return sorted(n for n in counted(capture, before) if n > 0)
 
     return count
 
@@ -85,6 +97,13 @@ def test_zero_pages(costs: Costs) -> None:
 def test_zero_pages_without_regex(costs: Costs) -> None:
     """Where there is no PCRE, a zero page costs no more than its comparisons."""
     assert 3640 * 60 >= statistics.median(costs("zero", 32768, WITHOUT_REGEX))
+
+
+def test_multifd_offsets(counted: Costs) -> None:
+    """The 128 offsets of a multifd packet without data cost little more than its head."""
+    found = [n for n in counted(recorded("qemu-11.1-multipost")) if n > 0]
+
+    assert 1600 >= sorted(found)[len(found) * 19 // 20]
 
 
 def test_same_with_and_without_regex(tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:

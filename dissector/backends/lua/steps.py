@@ -212,9 +212,10 @@ class StreamPrinter:
 
     def assigns(self, b: Block) -> list[str]:
         """Register assignments, in order."""
-        return self._assigns(b.do)
+        return self.assign(*b.do)
 
-    def _assigns(self, do: tuple[Assign, ...]) -> list[str]:
+    def assign(self, *do: Assign) -> list[str]:
+        """These assignments, and that there were some."""
         out = []
         for a in do:
             name, key, value = a.register, a.key, a.value
@@ -259,9 +260,9 @@ class StreamPrinter:
         """What the item says behind the label: the words for the Info column, without saying the label's end again."""
         word, blank, rest = info.format.partition(" ")
         if not label.endswith(word):
-            return [f'if visible then t:append_text(", " .. {self.message(info)}) end']
+            return [f'if visible then append_text(t, ", " .. {self.message(info)}) end']
         more = self.message(replace(info, format=rest))
-        return [f'if visible then t:append_text(" " .. {more}) end'] if blank else []
+        return [f'if visible then append_text(t, " " .. {more}) end'] if blank else []
 
     def _show(self, p: Placed) -> list[str]:
         f, size = p.field, p.size
@@ -272,13 +273,12 @@ class StreamPrinter:
             return [f"show_payload(t, {name}, {self.at(p.offset)}, {self.v(size)})"]
         where = f"range({self.at(p.offset)}, {self.v(size)})"
         if not isinstance(size, Const):
-            return [f"if {self.v(size)} > 0 then t:add({name}, {where}) end"]
+            return [f"if {self.v(size)} > 0 then add(t, {name}, {where}) end"]
         if size.value == 0:
             return []
         if f.part is not None:
             return self._show_part(f, p, name)
-        add = "add_le" if f.little else "add"
-        item = f"t:{add}({name}, {where})"
+        item = f"{_adder(f)}(t, {name}, {where})"
         return self._show_flags(f, p, item) if f.flags else [item]
 
     def _show_packed(self, packed: Packed, payload: str) -> list[str]:
@@ -302,9 +302,9 @@ class StreamPrinter:
             low = f"u32(s, {self.at(p.offset, 4)})"
             return [
                 f"local low = {low}",
-                f"t:add({name}, {whole}, UInt64.new(low - low % {modulus}, u32(s, {self.at(p.offset)})))",
+                f"add(t, {name}, {whole}, UInt64.new(low - low % {modulus}, u32(s, {self.at(p.offset)})))",
             ]
-        item = f"t:add({name}, range({self.at(p.offset, 4)}, 4), {self.v(p.value)})"
+        item = f"add(t, {name}, range({self.at(p.offset, 4)}, 4), {self.v(p.value)})"
         return self._show_flags(f, p, item) if f.flags else [item]
 
     def _modulus(self, p: Placed) -> Expr:
@@ -320,16 +320,15 @@ class StreamPrinter:
         octets = flag_octets(f)
         total = int(p.size.value) if isinstance(p.size, Const) and isinstance(p.size.value, int) else 8
         where = f"range({self.at(p.offset, 0 if f.little else total - octets)}, {octets})"
-        add = "add_le" if f.little else "add"
         bits = string(key(self.names.fields[f.abbrev]))
-        return [f"show_bits({bits}, {item}, {where}, {string(add)})"]
+        return [f"show_bits({bits}, {item}, {where}, {_adder(f)})"]
 
     def notes(self, notes: tuple[Note, ...]) -> list[str]:
         """Generated items."""
         out = []
         for n in notes:
             value = f"wide({self.v(n.value)})" if self.names.is_wide(n.abbrev) else self.v(n.value)
-            line = f"t:add({self.names.fields[n.abbrev]}, {value}):set_generated()"
+            line = f"add_generated(t, {self.names.fields[n.abbrev]}, {value})"
             out += self._asked(self.names.fields[n.abbrev], n.when, [line])
         return out
 
@@ -372,13 +371,12 @@ class StreamPrinter:
     def scan(self, scan: Scan) -> list[str]:
         """A table with the quick test and the accept function of a scan."""
         offset, octets = scan.anchor
-        pattern = "[" + "".join("%" + chr(c) if chr(c) in "^]-%" else chr(c) for c in octets) + "]" if octets else ""
+        found, plain = _anchor(octets)
         lines = self.steps(lower_scan(scan, self.stream.registers), leave="return false")
         accept = ["function(s, q, m)", *("  " + x for x in lines), "  return true", "end"]
-        text = string(pattern.encode("latin-1")) if octets else "nil"
         return [
             "{",
-            f"  offset = {offset}, octets = {text}, window = {scan.window},",
+            f"  offset = {offset}, octets = {found}, plain = {plain}, window = {scan.window},",
             f"  accept = {accept[0]}",
             *("  " + x for x in accept[1:-1]),
             "  end,",
@@ -390,6 +388,19 @@ class StreamPrinter:
         out = []
         for r in self.stream.resync:
             scan = self.scan(r.scan)
-            found = [*self._assigns(r.do), f"state = {self.state(r.goto)}"]
+            found = [*self.assign(*r.do), f"state = {self.state(r.goto)}"]
             out += [*scan[:-1], "  found = function()", *("    " + x for x in found), "  end,", "},"]
         return out
+
+
+def _adder(f: Field) -> str:
+    """The function that adds an item of a field's own octets."""
+    return "add_le" if f.little else "add"
+
+
+def _anchor(octets: tuple[int, ...]) -> tuple[str, str]:
+    """What ``string.find`` is to look for, and whether it is to be taken as it is: then it is memchr that looks."""
+    if len(octets) < 2:
+        return (string(bytes(octets)) if octets else "nil"), "true"
+    pattern = "[" + "".join("%" + chr(c) if chr(c) in "^]-%" else chr(c) for c in octets) + "]"
+    return string(pattern.encode("latin-1")), "false"

@@ -26,9 +26,10 @@ local function u64(s, q)
   return u32(s, q) * 4294967296.0 + u32(s, q + 4)
 end
 
--- Numbers in texts: "%d" refuses floats beyond 2^63 in 5.4 and prints rubbish before, so neither is used on them.
+-- Numbers in texts: "%d" refuses floats beyond 2^63 in 5.4 and prints rubbish before, so it is used on small ones only,
+-- where it takes a fifth of the time.
 local function dec(v)
-  return format("%.0f", v)
+  return format(v < 9007199254740992 and "%d" or "%.0f", v)
 end
 
 local function hex(v, width, high)

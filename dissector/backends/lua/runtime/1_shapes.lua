@@ -10,9 +10,20 @@ do
   local MOST_SHAPES = 64                 -- compiled for each rule; what a stream asks for beyond that is read in Lua
   local NEVER = "(?!)"
 
+  local texts = setmetatable({}, { __mode = "k" })     -- of sets that are a single range: what most of them are
+
+  local function octet(v)
+    return format("\\x%02x", v)
+  end
+
+  local function span(first, last)
+    return first == last and octet(first) or octet(first) .. "-" .. octet(last)
+  end
+
   local function set_of(first, last, step)
     local set = {}
     for v = first, last, step or 1 do set[v] = true end
+    if first <= last and not step then texts[set] = span(first, last) end
     return set
   end
 
@@ -30,11 +41,8 @@ do
     return value == 0 and sets or NEVER
   end
 
-  local function octet(v)
-    return format("\\x%02x", v)
-  end
-
   function when_below(offset, n, limit)
+    if limit <= 0 then return NEVER end
     local ahead, zeros = NEVER, 0        -- from the last octet to the first: less here, or the same and less behind
     for behind = 0, n - 1 do
       local v = limit % 256
@@ -60,7 +68,7 @@ do
     local sets = { at = offset, n = n }
     for i = n, 1, -1 do
       local most = divisor < 256 and divisor or 256
-      sets[i] = set_of(rest % most, 255, most)
+      sets[i] = most > 1 and set_of(rest % most, 255, most) or ANY
       divisor, rest = divisor / most, floor(rest / most)
     end
     return rest == 0 and sets or false
@@ -73,19 +81,15 @@ do
   end
 
   local function class(set)
+    if texts[set] then return "[" .. texts[set] .. "]" end
     local ranges, v = {}, 0
     while v < 256 do
       local first = v
       while set[v] do v = v + 1 end
-      if v - first > 1 then
-        ranges[#ranges + 1] = octet(first) .. "-" .. octet(v - 1)
-      elseif v > first then
-        ranges[#ranges + 1] = octet(first)
-      end
+      if v > first then ranges[#ranges + 1] = span(first, v - 1) end
       v = v + 1
     end
-    if #ranges == 0 then return NEVER end
-    return ranges[1] == "\\x00-\\xff" and "." or "[" .. concat(ranges) .. "]"
+    return #ranges == 0 and NEVER or "[" .. concat(ranges) .. "]"
   end
 
   -- The pattern of a header of that size; false if one of the conditions has none.
@@ -97,10 +101,13 @@ do
       if type(c) == "string" then
         ahead = ahead .. c
       else
-        for k = 1, c.n do sets[c.at + k] = both(c[k], sets[c.at + k] or ANY) end
+        for k = 1, c.n do
+          local before = sets[c.at + k]
+          if c[k] ~= ANY then sets[c.at + k] = before and both(c[k], before) or c[k] end
+        end
       end
     end
-    for i = 1, size do out[i] = class(sets[i] or ANY) end
+    for i = 1, size do out[i] = sets[i] and class(sets[i]) or "." end
     return ahead .. concat(out)
   end
 
@@ -138,16 +145,23 @@ do
   local steady = 0                     -- headers in a row, here and in the segments before
   function run_of_shape(is, tvb, o, stop, header, size)
     local k, before = 0, steady
-    while steady >= 8 and o + 7 * size <= stop do
-      local _, last = regex_find(is, raw(tvb, o, header) .. raw(tvb, o + size, header) .. raw(tvb, o + 2 * size, header)
-        .. raw(tvb, o + 3 * size, header) .. raw(tvb, o + 4 * size, header) .. raw(tvb, o + 5 * size, header)
-        .. raw(tvb, o + 6 * size, header) .. raw(tvb, o + 7 * size, header))
-      local found = last / header
-      k, o = k + found, o + found * size
-      if found < 8 then
+    local last_of_eight = steady >= 8 and stop - 7 * size or -1
+    while o <= last_of_eight do
+      local b = o + size
+      local c = b + size
+      local d = c + size
+      local e = d + size
+      local f = e + size
+      local g = f + size
+      local h = g + size
+      local _, last = regex_find(is, raw(tvb, o, header) .. raw(tvb, b, header) .. raw(tvb, c, header)
+        .. raw(tvb, d, header) .. raw(tvb, e, header) .. raw(tvb, f, header) .. raw(tvb, g, header)
+        .. raw(tvb, h, header))
+      if last < 8 * header then
         steady = 0
-        return o, k
+        return o + last / header * size, k + last / header
       end
+      k, o = k + 8, h + size
     end
     while o <= stop do
       local _, last = regex_find(is, raw(tvb, o, header))

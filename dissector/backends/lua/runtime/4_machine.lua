@@ -22,7 +22,7 @@ do
     local offset = scan.offset
     local at = q + offset
     while true do
-      local hit = find(s, scan.octets, at)
+      local hit = find(s, scan.octets, at, scan.plain)
       if not hit or hit > m then
         local rest = m - offset + 1
         if rest < q then rest = q end
@@ -66,7 +66,7 @@ do
 
   local function show_passed(was, q, to)
     if want and to > q and asked[was == LOST and "undecoded" or "body"] then
-      tree_root:add(was == LOST and f.undecoded or f.body, range(q, to - q))
+      add(tree_root, was == LOST and f.undecoded or f.body, range(q, to - q))
     end
   end
 

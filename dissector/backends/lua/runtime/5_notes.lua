@@ -2,8 +2,8 @@
 --
 -- A note is three numbers: a tick (frame number and how many pieces of that frame came before), the position, and
 -- `skip` and state in one; registers and regions are kept only where they changed.  A segment that lies inside one
--- payload is not noted.  There are hundreds of thousands of notes: all but the latest are packed into strings, 21
--- octets for each. They are written for the live flow.
+-- payload is not noted.  There are hundreds of thousands of notes: all but the latest are packed into strings, 24
+-- octets for each, as doubles, which is the cheapest to pack. They are written for the live flow.
 --
 -- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
 -- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
@@ -11,13 +11,14 @@
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
+local NOTES = 64                       -- in a string
+local FULL = 3 * NOTES
 local add_note, how_many, note
+local pack, spread = Struct.pack, table.unpack or unpack
 
 do
-  local NOTES = 64                     -- in a string
-  local FULL = 3 * NOTES
-  local ONE, OCTETS, MANY = ">I7I7I7", 21, ">" .. ("I7"):rep(FULL)
-  local pack, unpack_notes, spread = Struct.pack, Struct.unpack, table.unpack or unpack
+  local ONE, OCTETS, MANY = "ddd", 24, ("d"):rep(FULL)
+  local unpack_notes = Struct.unpack
 
   function add_note(tick, packed_state)
     local n = written
@@ -94,11 +95,29 @@ local function copy(t)
   return c
 end
 
+-- The values of the registers as one string, which is the same for the same values.
+local function key_of(tables)
+  local names, values, layout, n = tables.scalars, {}, tables.layout, 0
+  if not layout then
+    layout = ""
+    for k = 1, #names do layout = layout .. (type(R[names[k]]) == "string" and "I4c0" or "d") end
+    tables.layout = layout
+  end
+  for k = 1, #names do
+    local v = R[names[k]]
+    if type(v) == "string" then
+      values[n + 1], values[n + 2], n = #v, v, n + 2
+    else
+      n = n + 1
+      values[n] = v
+    end
+  end
+  return pack(layout, spread(values, 1, n))
+end
+
 -- The registers and regions of this flow have changed since they were last noted, or may have.
 local function note_registers(flow, i)
-  local names, values = flow.tables.scalars, {}
-  for k = 1, #names do values[k] = tostring(R[names[k]]) end
-  local key = concat(values, "\0")
+  local key = key_of(flow.tables)
   local known = flow.known[key]
   if not known or region ~= flow.noted_region then
     known = { R = known and known.R or copy(R), region = region }
