@@ -84,11 +84,16 @@ def settle(declared: Iterable[Parameter], given: Mapping[str, int]) -> dict[str,
 
 def parameters_of(node: Any) -> set[str]:
     """The names of all parameters that anything below *node*, a stream or a part of one, refers to."""
-    if isinstance(node, Ref):
-        return {node.path[1]} if node.path[0] == "P" else set()
-    if isinstance(node, tuple):
-        return {name for each in node for name in parameters_of(each)}
-    return {name for attribute in _compared(type(node)) for name in parameters_of(getattr(node, attribute))}
+    found: set[str] = set()
+    waiting, seen = [node], set()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Ref):
+            found |= {each.path[1]} if each.path[0] == "P" else set()
+        elif id(each) not in seen:  # rules share PDUs, findings and conditions
+            seen.add(id(each))
+            waiting += each if isinstance(each, tuple) else [getattr(each, name) for name in _compared(type(each))]
+    return found
 
 
 def _attributes(kind: type) -> tuple[str, ...]:
