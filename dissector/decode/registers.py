@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import DissectorError
-from ..ir.expr import Ref
-from ..ir.lower import initial
+from ..ir.expr import Const, Expr, Ref, rewrite
 from ..ir.model import Parameter, Register
+from ..ir.simplify import simplify
 
 
 class Registers:
@@ -50,6 +50,20 @@ class Registers:
         entries[key] = value
         self.version += 1
         return entries
+
+
+def initial(register: Register, parameters: dict[str, int]) -> int | bytes | dict[int, object]:
+    """The value a register starts with under *parameters*."""
+    if register.type == "map":
+        return {}
+
+    def known(e: Expr) -> Expr | None:
+        return Const(parameters[e.path[1]]) if isinstance(e, Ref) and e.path[0] == "P" else None
+
+    value = simplify(rewrite(register.initial, known))
+    if not isinstance(value, Const) or not isinstance(value.value, int | bytes):
+        raise TypeError(f"register {register.name}: the initial value is not a constant")
+    return value.value
 
 
 def snapshot(own: Registers, shared: Registers) -> Mapping[str, Any]:

@@ -98,20 +98,6 @@ def lower_scan(scan: Scan, registers: tuple[Register, ...]) -> tuple[Step, ...]:
     return tuple(cx.steps)
 
 
-def initial(register: Register, parameters: dict[str, int]) -> int | bytes | dict[int, object]:
-    """The value a register starts with under *parameters*."""
-    if register.type == "map":
-        return {}
-
-    def known(e: Expr) -> Expr | None:
-        return Const(parameters[e.path[1]]) if isinstance(e, Ref) and e.path[0] == "P" else None
-
-    value = simplify(rewrite(register.initial, known))
-    if not isinstance(value, Const) or not isinstance(value.value, int | bytes):
-        raise TypeError(f"register {register.name}: the initial value is not a constant")
-    return value.value
-
-
 # -------------------------------------------------------------------------------------------- conditions and loads
 
 
