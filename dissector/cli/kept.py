@@ -72,13 +72,13 @@ def made_from() -> list[str]:
     A file is known by its size and times.  The time of a change of status is among them because it cannot be set: who
     unpacks an archive or copies a file with its date puts another one in its place without changing the others.
     """
-    scapy = importlib.util.find_spec("scapy")
-    if scapy is None or not scapy.submodule_search_locations:
-        return []
-    folders = [*(PACKAGE / name for name in FOLDERS), Path(scapy.submodule_search_locations[0])]
     try:
+        scapy = importlib.util.find_spec("scapy")
+        if scapy is None or not scapy.submodule_search_locations:
+            return []
+        folders = [*(PACKAGE / name for name in FOLDERS), Path(scapy.submodule_search_locations[0])]
         return [f"{PACKAGE} {sys.version} {sys.flags.optimize}", *(line for f in folders for line in _files(f))]
-    except OSError:
+    except (OSError, ValueError):  # no folder; or somebody has put a Scapy of no origin into sys.modules
         return []
 
 
@@ -102,10 +102,9 @@ def load(path: Path, made: list[str]) -> Protocol | None:
         streams = {s.name: s for s in found.streams}
         for (name, report), printed in kept.items():
             adopt(streams[name], report, printed)
-    except Exception:  # noqa: BLE001 - of which errors a pickle can raise there is no list
+    except Exception:  # noqa: BLE001 - there is no list of the errors that a pickle can raise
         return None
-    assert isinstance(found, Protocol)
-    return found
+    return found if isinstance(found, Protocol) else None
 
 
 def keep(path: Path, made: list[str], of: Protocol, known: dict[tuple[str, Report], Printed]) -> None:

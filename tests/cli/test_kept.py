@@ -13,6 +13,7 @@ import pytest
 
 from dissector.cli import kept
 from dissector.cli.private import CHECK, cache_folder, read_private, write_private
+from dissector.cli.summary import counted
 from dissector.decode import Machine, PduSeen, Session
 from dissector.decode.compile import compile_stream
 from dissector.ir.model import Named, Protocol
@@ -126,6 +127,19 @@ class TestKept:
         assert protocol == found
         assert {Named} == {type(pdu.origin) for pdu in found.pdus}
         assert [pdu.origin for pdu in protocol.pdus] == [pdu.origin.found() for pdu in found.pdus]
+
+    def test_all_of_it_can_be_kept(self, path: Path, protocol: Protocol) -> None:
+        """Every stream, with all PDUs reported, those of a summary, and none."""
+        streams = {s.name: s for s in protocol.streams}
+        for stream in streams.values():
+            for report in (True, False, counted(protocol)):
+                compile_stream(stream, report)
+        kept.keep(path, MADE, protocol, {})
+        found = kept.load(path, MADE)
+        assert found is not None
+
+        assert 3 * len(streams) == len(kept.codes(found))
+        assert {k: p.text for k, p in kept.codes(protocol).items()} == {k: p.text for k, p in kept.codes(found).items()}
 
     def test_packets_are_built_on_demand(self, path: Path, protocol: Protocol) -> None:
         """The Scapy object of a PDU is that of its class."""
