@@ -17,6 +17,7 @@ What all of them have in common stands here and nowhere else:
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import gc
 import importlib
@@ -73,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* and give the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     gc.set_threshold(NEW_OBJECTS)
+    atexit.register(gc.freeze)  # else all of it is looked through once more, for garbage, before the end
     try:
         code = dispatch(words)
         sys.stdout.flush()

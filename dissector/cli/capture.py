@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from dissector.capture import Place
 from dissector.cli.devices import Devices
+from dissector.cli.kept import protocol as known_protocol
 from dissector.cli.parameters import add_parameters, given
-from dissector.cli.target import load_protocol
 from dissector.errors import DissectorError
-from dissector.frontend.streams import translate_protocol
 from dissector.reading import Reading
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def add_capture(parser: argparse.ArgumentParser) -> None:
         metavar="PORT=CHANNEL",
         help="take connections to this port for this channel, whatever they begin with",
     )
-    add_parameters(parser, load_protocol().parameters)
+    add_parameters(parser, known_protocol().parameters)
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:
@@ -82,8 +81,7 @@ def reading(
 
     *passing* is :class:`Reading`'s, with the labels of PDUs in place of their names, and so is *joined*.
     """
-    declared = load_protocol()
-    protocol = translate_protocol(declared)
+    protocol = known_protocol()
     devices = Devices()
     known = [channel.name for channel in protocol.channels]
     for port, channel in options.decode_as:
@@ -92,7 +90,7 @@ def reading(
     return Reading(
         protocol,
         options.capture,
-        parameters=given(options, declared.parameters),
+        parameters=given(options, protocol.parameters),
         events=events(protocol),
         wanted={pdu.name for pdu in protocol.pdus if pdu.label == DESCRIPTION},
         watch=devices.see,

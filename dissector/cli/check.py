@@ -18,7 +18,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from dissector import declare as d
-from dissector.cli.layers import check_class, check_modules, layers_of
 from dissector.cli.target import add_target, load
 from dissector.errors import Refused
 from dissector.frontend.layers import relative, translate_layer
@@ -109,13 +108,21 @@ def inspect(report: Report, target: Any, name: str) -> None:
         check_protocol(report, target)
     elif isinstance(target, type) and issubclass(target, Pdu):
         report.layer(target)
-    elif isinstance(target, ModuleType) and any(issubclass(layer, Pdu) for layer in layers_of(target)):
+    else:
+        inspect_layers(report, target, name)
+
+
+def inspect_layers(report: Report, target: Any, name: str) -> None:
+    """Choose between layers of packets and a module with those of a stream."""
+    from dissector.cli.layers import check_class, check_modules, layers_of  # noqa: PLC0415 - with all of Scapy's layers
+
+    if not isinstance(target, ModuleType):
+        check_class(report, target, name)
+    elif any(issubclass(layer, Pdu) for layer in layers_of(target)):
         for layer in layers_of(target):
             report.layer(layer)
-    elif isinstance(target, ModuleType):
-        check_modules(report, target)
     else:
-        check_class(report, target, name)
+        check_modules(report, target)
 
 
 def check_protocol(report: Report, protocol: d.Protocol) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dissector.decode import Event, Found, Malformed, PduSeen
 from dissector.errors import DissectorError
-from dissector.protocols.qemu_migration.vmdesc import device_sizes
+from dissector.protocols.vmdesc import device_sizes
 from dissector.summary.migration import section_name, value
 from dissector.summary.sections import FOOTER
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissector.backends.base import BACKENDS, KEPT, Backend, create, write
-from dissector.cli import plugin
+from dissector.cli import layer_options
 from dissector.cli.target import DEFAULT, load_protocol
 from dissector.errors import DissectorError
 from dissector.frontend.streams import translate_protocol
@@ -50,14 +50,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a file, a folder, or - for stdout (default: {FOLDER}/NAME.lua, docs/protocol.md)",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is not up to date")
-    plugin.arguments(parser)
+    layer_options.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Generate, and write, print or compare."""
-    if plugin.is_for_layers(options.target):
+    if layer_options.is_for_layers(options.target):
         return of_layers(options)
-    strange = plugin.given(options)
+    strange = layer_options.given(options)
     if strange:
         what = f"{strange[0]} is for Scapy layers, and this is a protocol of streams"
         raise DissectorError("dissector generate", what, "name a layer: dissector generate scapy.contrib.bfd:BFD")
@@ -77,6 +77,8 @@ def of_layers(options: argparse.Namespace) -> int:
     """Generate the plugin of Scapy layers, and write, print or compare."""
     if options.backend not in (None, KEPT[0]):
         raise DissectorError(f"backend {options.backend!r}", "is for protocols of streams", f"leave it out: {KEPT[0]}")
+    from dissector.cli import plugin  # noqa: PLC0415 - with all of Scapy's network layers
+
     suite = plugin.made(options)
     return put(options, place(options.output, plugin.filename(suite), str(FOLDER)), plugin.text_of(suite))
 

@@ -11,8 +11,6 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -22,8 +20,12 @@ DELAY = 1.0
 @contextlib.contextmanager
 def progress_bar(*, prints: bool) -> Iterator[Callable[[int, int | None], None]]:
     """Give a function to call with (octets read, size of the file or None); *prints*: lines go to stdout meanwhile."""
-    hidden = not sys.stderr.isatty() or (prints and sys.stdout.isatty())
-    with tqdm(unit="B", unit_scale=True, delay=DELAY, leave=False, disable=hidden, file=sys.stderr) as bar:
+    if not sys.stderr.isatty() or (prints and sys.stdout.isatty()):
+        yield lambda *_: None
+        return
+    from tqdm import tqdm  # noqa: PLC0415 - a tenth of a start, for what nobody sees
+
+    with tqdm(unit="B", unit_scale=True, delay=DELAY, leave=False, file=sys.stderr) as bar:
 
         def progress(done: int, total: int | None) -> None:
             bar.total = total

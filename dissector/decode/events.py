@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DissectorError
-from ..ir.model import Finding, Group, Pdu, Severity
+from ..ir.model import Finding, Group, Named, Pdu, Severity
 
 Builder = Callable[[Any, bytes, Mapping[str, Any]], Any]
 """Makes a packet of (``Pdu.origin``, octets, registers).  The decoder knows no packet library, so its caller has it."""
@@ -140,7 +140,8 @@ class PduSeen:
         if build is None:
             where = f"{self.name} at offset {self.offset}"
             raise DissectorError(where, "no packet can be built", "give the decoder a builder")
-        return build(self.kind.pdu.origin, self.raw, self.registers)
+        origin = self.kind.pdu.origin
+        return build(origin.found() if isinstance(origin, Named) else origin, self.raw, self.registers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Any
 
 from ..errors import DissectorError
 from ..ir.findings import GAP, RESYNC, TRUNCATED
+from ..ir.model import Rule
 from .events import Event, Found, Gap, Resynced
 from .reader import NOWHERE, SHOWN, Reader
 from .search import Search
@@ -67,17 +68,17 @@ class Machine(Reader):
     @property
     def counts(self) -> dict[str, int]:
         """Counter name -> how often a rule that counts it has held."""
-        return self._sums(lambda b: b.rule.count)
+        return self._sums(lambda rule: rule.count)
 
     @property
     def pdus(self) -> dict[str, int]:
         """Name of a PDU -> how many of them there were."""
-        return self._sums(lambda b: b.rule.pdu.name if b.rule.pdu and not b.rule.fault else None)
+        return self._sums(lambda rule: rule.pdu.name if rule.pdu and not rule.fault else None)
 
-    def _sums(self, name_of: Callable[[Any], str | None]) -> dict[str, int]:
+    def _sums(self, name_of: Callable[[Rule], str | None]) -> dict[str, int]:
         out: dict[str, int] = {}
-        for block, n in zip(self.code.blocks, self.tally, strict=True):
-            name = name_of(block)
+        for rule, n in zip(self.code.rules, self.tally, strict=True):
+            name = name_of(rule)
             if name is not None:
                 out[name] = out.get(name, 0) + n
         return out

@@ -15,7 +15,7 @@ from ..errors import DissectorError
 from ..ir.expr import Expr, Ref
 from ..ir.model import Finding, Message, Stream
 from .printer import Printer
-from .steps import StepPrinter, Unpack, Writer
+from .steps import StepPrinter, Writer
 
 
 class Names:
@@ -42,7 +42,7 @@ class Module:
         self.stream = stream
         self.registers = {r.name: r for r in stream.registers}
         self.constants: dict[str, Any] = {}
-        self.structs: dict[str, Unpack] = {}
+        self.structs: dict[str, str] = {}
         self.names = Names()
         self.used: dict[str, str] = {}
         self.printer = Printer(self.name)

@@ -83,7 +83,7 @@ class Reader:
         self.keep, self.max_payload, self.on_event = payload, max_payload, on_event
         events_so_far: list[Event] = []
         self.out: Callable[[Event], None] = on_event or events_so_far.append
-        self.tally = [0] * len(self.code.blocks)
+        self.tally = [0] * len(self.code.rules)
         self.info = ""
         self.full = False
         self.frame = self.time_ns = 0

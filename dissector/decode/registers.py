@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import DissectorError
-from ..ir.expr import Ref
-from ..ir.lower import initial
+from ..ir.expr import Const, Expr, Ref, rewrite
 from ..ir.model import Parameter, Register
+from ..ir.simplify import simplify
 
 
 class Registers:
@@ -50,6 +50,20 @@ class Registers:
         entries[key] = value
         self.version += 1
         return entries
+
+
+def initial(register: Register, parameters: dict[str, int]) -> int | bytes | dict[int, object]:
+    """The value a register starts with under *parameters*."""
+    if register.type == "map":
+        return {}
+
+    def known(e: Expr) -> Expr | None:
+        return Const(parameters[e.path[1]]) if isinstance(e, Ref) and e.path[0] == "P" else None
+
+    value = simplify(rewrite(register.initial, known))
+    if not isinstance(value, Const) or not isinstance(value.value, int | bytes):
+        raise TypeError(f"register {register.name}: the initial value is not a constant")
+    return value.value
 
 
 def snapshot(own: Registers, shared: Registers) -> Mapping[str, Any]:
@@ -84,11 +98,16 @@ def settle(declared: Iterable[Parameter], given: Mapping[str, int]) -> dict[str,
 
 def parameters_of(node: Any) -> set[str]:
     """The names of all parameters that anything below *node*, a stream or a part of one, refers to."""
-    if isinstance(node, Ref):
-        return {node.path[1]} if node.path[0] == "P" else set()
-    if isinstance(node, tuple):
-        return {name for each in node for name in parameters_of(each)}
-    return {name for attribute in _compared(type(node)) for name in parameters_of(getattr(node, attribute))}
+    found: set[str] = set()
+    waiting, seen = [node], set()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Ref):
+            found |= {each.path[1]} if each.path[0] == "P" else set()
+        elif id(each) not in seen:  # rules share PDUs, findings and conditions
+            seen.add(id(each))
+            waiting += each if isinstance(each, tuple) else [getattr(each, name) for name in _compared(type(each))]
+    return found
 
 
 def _attributes(kind: type) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ combination of them; a stream that has had too many starts over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..ir.expr import Const, Expr, Lookup, Ref, rewrite, walk
@@ -66,16 +66,17 @@ class Plan:
         return total
 
 
+@dataclass(slots=True, eq=False)
 class Run:
-    """All plans of one rule; *refs* are the registers and parameters that they depend on, in the order of a call."""
+    """All plans of one rule."""
 
-    def __init__(self, lowered: Lowered, block: Block) -> None:
-        self.block = block
-        self.steps = (*lowered.shared, *block.steps)
-        earlier = lowered.blocks[: lowered.blocks.index(block)]
-        self.before = tuple((*lowered.shared, *b.steps) for b in earlier)
-        self.refs = tuple(sorted(self._refs(), key=lambda r: r.path))
-        self.plans: dict[tuple[Any, ...], tuple[Plan, ...]] = {}
+    block: Block
+    steps: tuple[Step, ...]
+    before: tuple[tuple[Step, ...], ...]
+    """The steps of each rule before it."""
+    refs: tuple[Ref, ...]
+    """The registers and parameters that the plans depend on, in the order of a call."""
+    plans: dict[tuple[Any, ...], tuple[Plan, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lowered: Lowered, block: Block) -> Run | None:
@@ -86,13 +87,16 @@ class Run:
             return None
         if any(f.when is None for f in block.findings):
             return None
-        run = cls(lowered, block)
-        expressions = [s.cond for s in run.steps if isinstance(s, Guard)]
+        steps = (*lowered.shared, *block.steps)
+        expressions = [s.cond for s in steps if isinstance(s, Guard)]
         if block.payload is not None:
             expressions.append(block.payload)
             if any(isinstance(n, Ref) and n.path[0] == "L" for n in walk(block.payload)):
                 return None
-        return None if any(isinstance(n, Lookup) for e in expressions for n in walk(e)) else run
+        if any(isinstance(n, Lookup) for e in expressions for n in walk(e)):
+            return None
+        before = tuple((*lowered.shared, *b.steps) for b in lowered.blocks[: lowered.blocks.index(block)])
+        return cls(block, steps, before, tuple(sorted(_refs(block, (*before, steps)), key=lambda r: r.path)))
 
     def __call__(self, b: bytes, at: int, end: int, *values: Any) -> int:
         """How many PDUs of the kind follow each other from *at* on, for sure."""
@@ -106,15 +110,6 @@ class Run:
             if n:
                 return n
         return 0
-
-    def _refs(self) -> set[Ref]:
-        when = [f.when for f in self.block.findings if f.when is not None]
-        wanted: list[Expr] = [*when, *([self.block.payload] if self.block.payload is not None else [])]
-        for steps in (self.steps, *self.before):
-            wanted += [s.cond for s in steps if isinstance(s, Guard)]
-            wanted += [s.value for s in steps if isinstance(s, Let)]
-        maps = {n.map for e in wanted for n in walk(e) if isinstance(n, Lookup)}
-        return {n for e in wanted for n in walk(e) if isinstance(n, Ref) and n.path[0] in ("S", "P")} - maps
 
     def _plans(self, values: tuple[Any, ...]) -> list[Plan]:
         known: Values = {r.path: Const(v) for r, v in zip(self.refs, values, strict=True)}
@@ -133,6 +128,17 @@ class Run:
         margin = max(stride, octets, *(n for n, _, _ in rivals))
         free = [box for box in boxes if all(_excludes(box, conditions) for _, conditions, _ in rivals)]
         return [Plan(stride, margin, _tests(box)) for box in free]
+
+
+def _refs(block: Block, lists: tuple[tuple[Step, ...], ...]) -> set[Ref]:
+    """The registers and parameters that matter to *block*, with its steps and those of the rules before it."""
+    when = [f.when for f in block.findings if f.when is not None]
+    wanted: list[Expr] = [*when, *([block.payload] if block.payload is not None else [])]
+    for steps in lists:
+        wanted += [s.cond for s in steps if isinstance(s, Guard)]
+        wanted += [s.value for s in steps if isinstance(s, Let)]
+    maps = {n.map for e in wanted for n in walk(e) if isinstance(n, Lookup)}
+    return {n for e in wanted for n in walk(e) if isinstance(n, Ref) and n.path[0] in ("S", "P")} - maps
 
 
 def _octets(e: Expr) -> int:

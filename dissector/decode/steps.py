@@ -12,14 +12,12 @@ much for four integers as for one.
 from __future__ import annotations
 
 import contextlib
-import struct
 from collections.abc import Callable, Iterable, Iterator
 
 from ..ir.expr import Const, Expr, Ref, walk
 from ..ir.steps import Guard, Let, Load, LoadBytes, Need, Step, When
 from .printer import ADD, AND, Printer
 
-Unpack = Callable[..., tuple[int, ...]]
 CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 FAR = 16
 """Octets between two integers from which on a second call is no worse."""
@@ -82,11 +80,9 @@ def values_only(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 
 class StepPrinter:
-    """Prints steps.  ``structs`` collects the ``unpack_from`` functions that the output calls, by name."""
+    """Prints steps.  ``structs`` collects the ``unpack_from`` functions that the output calls: name -> format."""
 
-    def __init__(
-        self, writer: Writer, printer: Printer, local: Callable[[str], str], structs: dict[str, Unpack]
-    ) -> None:
+    def __init__(self, writer: Writer, printer: Printer, local: Callable[[str], str], structs: dict[str, str]) -> None:
         self.w, self.printer, self.local, self.structs = writer, printer, local, structs
         self.settled: dict[str, Expr | None] = {}
         self.settled_depth = -1
@@ -202,7 +198,7 @@ class StepPrinter:
 
     def _unpack(self, fmt: str) -> str:
         name = ("le_" if fmt[0] == "<" else "be_") + fmt[1:]
-        self.structs.setdefault(name, struct.Struct(fmt).unpack_from)
+        self.structs[name] = fmt
         return name
 
 

@@ -26,6 +26,7 @@ from ..errors import Refused
 from ..ir.expr import Const, Expr
 from ..ir.model import Field, Flag, Pdu, Scan, SourceRef
 from .fields import Subject, bit_width, translate_field
+from .source import tree_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOOKS = ("do_dissect", "pre_dissect", "post_dissect", "do_dissect_payload", "self_build")
@@ -68,12 +69,13 @@ def _classes(file: str) -> dict[str, tuple[int, int]]:
             visit(child, name)
 
     try:
-        visit(ast.parse("".join(linecache.getlines(file))), "")
+        visit(tree_of(file), "")
     except SyntaxError:
         return {}
     return found
 
 
+@functools.cache
 def _extent(cls: type) -> tuple[str, int, int] | None:
     """File, first and last line of a class; None when there is no source."""
     try:

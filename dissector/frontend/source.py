@@ -75,6 +75,12 @@ def mangle(name: str, owner: str) -> str:
 
 
 @functools.cache
+def tree_of(filename: str) -> ast.Module:
+    """The syntax tree of a file, parsed once for all who look into it."""
+    return ast.parse("".join(linecache.getlines(filename)))
+
+
+@functools.cache
 def load(filename: str, module: str) -> Module:
     """The parsed source of a file, or :class:`Refused`."""
     lines = tuple(linecache.getlines(filename))
@@ -83,7 +89,7 @@ def load(filename: str, module: str) -> Module:
         raise Refused(file, "there is no source to read", "define the layer in a file that is imported")
     source = "".join(lines)
     try:
-        tree = ast.parse(source)
+        tree = tree_of(filename)
         codes = frozenset(_codes(compile(source, filename, "exec", dont_inherit=True)))
     except (SyntaxError, ValueError) as exc:
         raise Refused(file, f"the source cannot be parsed: {exc}", _CHANGED) from exc

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
-import linecache
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from ..ir import model as m
 from ..ir.expr import Expr, Lookup, Ref, Type, rewrite, walk
 from ..ir.simplify import simplify
 from .layers import relative, scan_of, translate_layer
+from .source import tree_of
 
 
 def translate_protocol(p: d.Protocol) -> m.Protocol:
@@ -78,7 +78,7 @@ def _heads(p: d.Protocol) -> dict[str, str]:
 def _head(file: str) -> str:
     """The docstring of a module by its file; nothing for what has no source."""
     try:
-        return ast.get_docstring(ast.parse("".join(linecache.getlines(file)))) or ""
+        return ast.get_docstring(tree_of(file)) or ""
     except SyntaxError:
         return ""
 

@@ -19,11 +19,28 @@ secret of the fast paths: a rule that matches ``flags == PAGE | CONTINUE`` has n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ..errors import Refused
-from .expr import Bin, Cmp, Const, Expr, If, InSet, Logic, Lookup, Peek, PeekBytes, Ref, Un, children, rewrite, walk
+from .expr import (
+    Bin,
+    Cmp,
+    Const,
+    Expr,
+    If,
+    InSet,
+    Logic,
+    Lookup,
+    Peek,
+    PeekBytes,
+    Ref,
+    Un,
+    children,
+    rebuilt,
+    rewrite,
+    walk,
+)
 from .model import Field, Message, Pdu, Register, Rule, Scan, State, Stream
 from .simplify import simplify, truth
 from .steps import Block, Guard, Let, Load, LoadBytes, Lowered, Need, Placed, Step, When
@@ -46,10 +63,22 @@ class _Context:
         return f"{stem}{self.names}"
 
 
+MOST_LOWERED = 16
+_lowered: dict[int, tuple[Stream, tuple[Lowered, ...]]] = {}
+
+
 def lower(stream: Stream) -> tuple[Lowered, ...]:
-    """All states of *stream*, in order."""
-    types = {r.name: r for r in stream.registers}
-    return tuple(_state(_closed(s, stream), types) for s in stream.states)
+    """All states of *stream*, in order.
+
+    The verifier, every backend and every version of the decoder ask for it, so it is made once for a stream, which is
+    known by identity: its hash would cost as much.
+    """
+    if id(stream) not in _lowered:
+        if len(_lowered) >= MOST_LOWERED:
+            del _lowered[next(iter(_lowered))]
+        types = {r.name: r for r in stream.registers}
+        _lowered[id(stream)] = stream, tuple(_state(_closed(s, stream), types) for s in stream.states)
+    return _lowered[id(stream)][1]
 
 
 def _closed(state: State, stream: Stream) -> State:
@@ -67,20 +96,6 @@ def lower_scan(scan: Scan, registers: tuple[Register, ...]) -> tuple[Step, ...]:
     if scan.accept is not None:
         _guard(cx, scan.accept)
     return tuple(cx.steps)
-
-
-def initial(register: Register, parameters: dict[str, int]) -> int | bytes | dict[int, object]:
-    """The value a register starts with under *parameters*."""
-    if register.type == "map":
-        return {}
-
-    def known(e: Expr) -> Expr | None:
-        return Const(parameters[e.path[1]]) if isinstance(e, Ref) and e.path[0] == "P" else None
-
-    value = simplify(rewrite(register.initial, known))
-    if not isinstance(value, Const) or not isinstance(value.value, int | bytes):
-        raise TypeError(f"register {register.name}: the initial value is not a constant")
-    return value.value
 
 
 # -------------------------------------------------------------------------------------------- conditions and loads
@@ -157,17 +172,9 @@ def _exact(cx: _Context, e: Expr) -> Expr:
     return rewrite(e, halves)
 
 
-def _top_down(e: Expr, fn: object) -> Expr:
+def _top_down(e: Expr, fn: Callable[[Expr], Expr | None]) -> Expr:
     """Like :func:`rewrite`, but parents first: a peek is replaced before its own offset is."""
-    out = fn(e)  # type: ignore[operator]
-    if out is not None:
-        return out  # type: ignore[no-any-return]
-    changed = {}
-    for name in e.__dataclass_fields__:
-        v = getattr(e, name)
-        if isinstance(v, Expr):
-            changed[name] = _top_down(v, fn)
-    return replace(e, **changed) if changed else e
+    return fn(e) or rebuilt(e, lambda v: _top_down(v, fn))
 
 
 def _peeks(e: Expr) -> Iterator[Expr]:

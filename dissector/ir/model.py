@@ -16,6 +16,8 @@ Everything is frozen and compares by value, except ``origin``, the opaque object
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -155,8 +157,23 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """What a PDU was made from, by its name: in a protocol that was kept.  It is imported when somebody asks for it."""
+
+    module: str
+    name: str
+
+    def found(self) -> Any:
+        """The thing itself."""
+        return functools.reduce(getattr, self.name.split("."), importlib.import_module(self.module))
+
+
+@dataclass(frozen=True, slots=True)
 class Pdu:
-    """One protocol data unit.  ``origin`` is what it was made from (a Scapy class); nobody below the frontend looks."""
+    """One protocol data unit.
+
+    ``origin`` is what it was made from (a Scapy class), or its :class:`Named`; nobody below the frontend looks.
+    """
 
     name: str
     label: str

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .expr import BIN, CMP, FALSE, TRUE, Case, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Un, rewrite
+from .expr import BIN, CMP, FALSE, TRUE, Case, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Un, rebuilt
 from .expr import Bin as Arith
 
 Members = tuple[Expr, tuple[Any, ...]]
 MAX_SHIFT = 512
 LEAVES = (Const, Ref)
+MOST_SIMPLE = 1 << 15
+_simple: dict[int, Expr] = {}
 
 
 def truth(e: Expr) -> Expr:
@@ -38,8 +40,19 @@ def _as_bool(e: Expr) -> Expr:
 
 
 def simplify(e: Expr) -> Expr:
-    """A smaller expression of equal value; idempotent."""
-    return rewrite(e, _step)
+    """A smaller expression of equal value; idempotent.
+
+    Whoever puts an expression together simplifies it, and most of its parts come from somebody who did so already.
+    What was returned once is therefore known, by identity, and returned as it is.
+    """
+    if type(e) in LEAVES or _simple.get(id(e)) is e:
+        return e
+    e = rebuilt(e, simplify)
+    e = _step(e) or e
+    if len(_simple) >= MOST_SIMPLE:
+        _simple.clear()
+    _simple[id(e)] = e
+    return e
 
 
 def _step(e: Expr) -> Expr | None:

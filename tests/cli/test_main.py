@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dissector.cli import COMMANDS
+from tests.cli.conftest import PCAPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,3 +128,18 @@ class TestProcess:
         code = "import sys; from dissector.cli import main; main(['--help']); sys.exit('scapy' in sys.modules)"
 
         assert 0 == subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode
+
+    @pytest.mark.parametrize(
+        ("argv", "unused"),
+        [
+            (["generate", "-o", "-"], "scapy.layers"),  # which read the routes of the machine
+            (["check"], "scapy.layers"),
+            (["summary", str(PCAPS / "qemu-10.0-failure.pcapng.gz")], "tqdm"),
+        ],
+    )
+    def test_nobody_waits_for_what_is_not_used(self, argv: list[str], unused: str) -> None:
+        """A protocol of streams needs none of Scapy's layers, and a bar that nobody sees is not made."""
+        code = f"import sys; from dissector.cli import main; main({argv!r}); sys.exit({unused!r} in sys.modules)"
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+        assert (0, b"") == (ran.returncode, ran.stderr)

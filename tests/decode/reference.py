@@ -14,9 +14,9 @@ from typing import Any
 
 from dissector.decode import Event, Gap, Lost, Malformed, PduSeen, Resynced
 from dissector.decode.events import text_of
+from dissector.decode.registers import initial
 from dissector.ir.expr import Expr, NeedMore, evaluate
 from dissector.ir.findings import DEPTH, LONGEST, MAP_FULL, OVERRUN, SHORT_REGION, TOO_LONG, TRUNCATED
-from dissector.ir.lower import initial
 from dissector.ir.model import Assign, Field, Finding, Message, Pdu, Rule, Scan, Stream
 
 Told = tuple[Any, ...]

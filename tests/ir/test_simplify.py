@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -29,11 +30,15 @@ class TestMeaning:
         """An expression read as a condition holds when the original does."""
         assert bool(evaluate(e, {"L": env})) is bool(evaluate(truth(simplify(e)), {"L": env}))
 
-    @settings(max_examples=200, deadline=None)
-    @given(e=ex.integers)
+    @settings(max_examples=500, deadline=None)
+    @given(e=ex.integers | ex.booleans)
     def test_simplify_is_idempotent(self, e: Expr) -> None:
-        """There is nothing left to do the second time."""
-        assert simplify(e) == simplify(simplify(e))
+        """There is nothing left to do the second time, also for whoever does not know that it was done."""
+        once = simplify(e)
+        known = copy.deepcopy(once)
+
+        assert once is simplify(once)
+        assert once == simplify(known)
 
 
 class TestText:

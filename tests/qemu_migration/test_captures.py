@@ -14,7 +14,7 @@ from dissector.capture import Chunk, Closed, Connection, Gap, Opened, conversati
 from dissector.decode import Conversation, Event, Lost, Malformed, PduSeen, Session
 from dissector.frontend.streams import translate_protocol
 from dissector.protocols.qemu_migration import PROTOCOL
-from dissector.protocols.qemu_migration.vmdesc import device_sizes
+from dissector.protocols.vmdesc import device_sizes
 from tests.support.recordings import PCAPS, PLAIN, name_of
 
 FILES = {name_of(path): path for path in PLAIN}

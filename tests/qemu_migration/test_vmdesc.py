@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from dissector.errors import CaptureError
-from dissector.protocols.qemu_migration.vmdesc import device_sizes, page_size
+from dissector.protocols.vmdesc import device_sizes, page_size
 
 
 def described(*fields: str, subsections: str = "") -> bytes:

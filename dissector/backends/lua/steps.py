@@ -121,13 +121,13 @@ class StreamPrinter:
     def used(lines: list[str]) -> list[str]:
         """*lines* without the locals that nothing looks at; reading a local has no effect, so that is safe."""
         out: list[str] = []
-        rest = ""
+        looked_at: set[str] = set()
         for line in reversed(lines):
             declared = re.match(r"\s*local (\w+) = ", line)
-            if declared and not re.search(rf"\b{declared[1]}\b", rest):
+            if declared and declared[1] not in looked_at:
                 continue
             out.append(line)
-            rest += "\n" + line
+            looked_at.update(re.findall(r"\w+", line))
         return out[::-1]
 
     def block(self, b: Block) -> list[str]:

@@ -170,7 +170,7 @@ class VmDescription(Pdu):
 
     Behind EOF since 2.3; not in postcopy, not with ``suppress-vmdesc`` (pc machine types up to 2.2).  The destination
     throws it away; anything else in its place is only remarked: "Expected vmdescription section, but got %d".
-    :mod:`.vmdesc` reads it.  migration/savevm.c:qemu_loadvm_state() (10.0).
+    :mod:`dissector.protocols.vmdesc` reads it.  migration/savevm.c:qemu_loadvm_state() (10.0).
     """
 
     label = "QEMU_VM_VMDESCRIPTION"

@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# scapy.contrib.description = QEMU Live Migration: the description of device state
-# scapy.contrib.status = skip
 """The JSON behind EOF as sizes: how many octets each device wrote.
 
 QEMU describes every FULL section that it sent: ``{"page_size": ..., "devices": [{"name", "instance_id", "fields":
@@ -18,6 +16,8 @@ not that they are equally long: for lists of strings the product is only the fir
 pointers that begins with none (``s390_css``) is described as structures without fields, whatever else is in it: of a
 device that has one no size is told.
 
+No layer is needed for that, and this file stands beside the package of the layers so that nobody imports them for it.
+
 Source: migration/vmstate.c:vmsd_desc_field_start(), vmsd_desc_field_end(), migration/savevm.c:vmstate_save() (10.0).
 """
 
@@ -27,7 +27,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ...errors import CaptureError
+from ..errors import CaptureError
 
 __all__ = ["SUBSECTION_OVERHEAD", "device_sizes", "page_size"]
 
