@@ -25,7 +25,7 @@ from typing import Any
 
 from bench import callgrind, real, rivals, single
 from bench.inputs import MEGABYTE, Made
-from bench.plan import Inputs, Missing, Plan, alone, beyond_start, dissector, median, peak, spread
+from bench.plan import Inputs, Missing, Plan, beyond_start, dissector, median, peak, spread
 from bench.runs import Loads, Spread, Usage, once, ratio, read, rounds
 from dissector.errors import DissectorError
 from dissector.tshark import Sandbox, Tshark, find_tshark
@@ -207,8 +207,17 @@ def summary(plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
         }
 
 
-def generate(plan: Plan, inputs: Inputs) -> dict[str, Any]:
-    """``dissector generate`` from a cold start."""
-    inputs.say("dissector generate")
-    found = alone(plan, "generate", "-o", inputs.folder / "generated.lua")
-    return {"seconds": spread([u.cpu for u in found]), "wall": spread([u.wall for u in found]), "peak": peak(found)}
+def generate(plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
+    """``dissector generate`` from a cold start, and what other commands take to start."""
+    small, _ = inputs.capture("pages", max(plan.segments), SMALL)
+    summarise = dissector("summary", "--json", small)
+    commands = {
+        "generate": dissector("generate", "-o", inputs.folder / "generated.lua"),
+        "summary of a megabyte": summarise,
+        "the same, nothing kept": ["env", "DISSECTOR_CACHE=", *summarise],
+    }
+    for name, command in commands.items():
+        inputs.say(f"start: {name}")
+        found = rounds({"": partial(once, command)}, plan.count)[""]
+        times = {"seconds": spread([u.cpu for u in found]), "wall": spread([u.wall for u in found])}
+        yield {"command": name, **times, "peak": peak(found)}

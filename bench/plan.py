@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.inputs import KINDS, SEGMENTS, Made
-from bench.runs import ROOT, Spread, Usage, once, read, rounds
+from bench.runs import ROOT, Spread, Usage, read
 
 ROWS = (
     "instructions", "load", "nbd", "fields", "real", "frame", "decoder", "summary", "analyze", "generate", "growth",
@@ -73,12 +73,6 @@ class Inputs:
 def dissector(*words: object) -> list[str]:
     """The command line of the command ``dissector``."""
     return [sys.executable, "-m", "dissector", *(str(word) for word in words)]
-
-
-def alone(plan: Plan, *words: object) -> list[Usage]:
-    """The command ``dissector`` by itself, after a run that is not counted."""
-    command = dissector(*words)
-    return rounds({"": lambda: once(command)}, plan.count)[""]
 
 
 def spread(values: Sequence[float]) -> Mapping[str, float]:

@@ -118,7 +118,7 @@ class TestPromises:
         assert spread(1, 2, 3) == target("summary MB zero").timed(found)
 
 
-GENERATE = {"seconds": spread(1, 1.25, 1.5), "wall": spread(1, 1.5, 2), "peak": 80e6}
+GENERATE = {"command": "generate", "seconds": spread(1, 1.25, 1.5), "wall": spread(1, 1.5, 2), "peak": 80e6}
 
 
 class TestTables:
