@@ -201,8 +201,11 @@ def summary(plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]:
             "wall": spread([u.wall for u in found]),
             "megabytes/s": made.octets / MEGABYTE / median(found),
             "records/s": made.records / median(found),
-            "gigabytes/s": spread([more.octets / 1e9 / each for each in seconds]),
-            "million records/s": spread([more.records / 1e6 / each for each in seconds]),
+            "gigabytes/s": spread([made.octets / 1e9 / u.cpu for u in found]),
+            "million records/s": spread([made.records / 1e6 / u.cpu for u in found]),
+            "beyond": spread(
+                [(more.records / 1e6 if kind == "zero" else more.octets / 1e9) / each for each in seconds]
+            ),
             "peak": spread([u.peak for u in found]),
         }
 

@@ -76,9 +76,13 @@ def decoder_row(row: Mapping[str, Any]) -> Sequence[str]:
 
 def summary_row(row: Mapping[str, Any]) -> Sequence[str]:
     """One capture through ``dissector summary``."""
-    beyond = row["million records/s"] if row["kind"] == "zero" else row["gigabytes/s"]
     unit = "million/s" if row["kind"] == "zero" else "GB/s"
-    return (*decoder_row(row), interval(row["start"]), f"{interval(beyond)} {unit}", megabytes(row["peak"]["median"]))
+    return (
+        *decoder_row(row),
+        interval(row["start"]),
+        f"{interval(row['beyond'])} {unit}",
+        megabytes(row["peak"]["median"]),
+    )
 
 
 def generate_row(row: Mapping[str, Any]) -> Sequence[str]:

@@ -134,7 +134,7 @@ def speeds() -> Iterator[Target]:
     pages = value("summary", "gigabytes/s", kind="pages", segment=LARGE)
     yield Target(
         "summary GB/s",
-        "dissector summary, pages, beyond its start",
+        "dissector summary, pages, with its start",
         LEAST,
         1.5,
         pages,
@@ -145,7 +145,7 @@ def speeds() -> Iterator[Target]:
     zero = value("summary", "million records/s", kind="zero", segment=LARGE)
     yield Target(
         "summary million/s",
-        "dissector summary, zero pages, beyond its start",
+        "dissector summary, zero pages, with its start",
         LEAST,
         5,
         zero,
