@@ -31,8 +31,8 @@ NUMBERED = {"command", "rp.type"}
 """PDUs with such a field are counted by name."""
 
 WAYS = ("forward", "reverse")
-JOINED = 256 << 10
-"""Octets that the decoder gets at once: no number of a packet is ever printed here."""
+JOINED = 1 << 20
+"""Octets that the decoder gets at once, those of a block of the file: no number of a packet is ever printed here."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from ..ir.findings import LONGEST
 from ..ir.lower import lower, lower_scan
 from ..ir.model import Assign, Scan, State, Stream
 from ..ir.steps import Block, Lowered
+from .mixed import Mix
 from .printer import MUL
 from .report import ReportPrinter, remembered, shown
 from .runs import Run
@@ -19,6 +20,9 @@ from .steps import live, locals_of
 
 STREAK = 15
 """So many PDUs of a kind in a row are read one by one before a run is looked for."""
+
+TURNS = 2
+"""So often another kind follows before they are read together."""
 
 
 class BlockPrinter(ReportPrinter):
@@ -29,6 +33,8 @@ class BlockPrinter(ReportPrinter):
         self.report = report
         self.lowered = lower(stream)
         self.blocks = [b for s in self.lowered for b in s.blocks]
+        self.mix = ""
+        """The name of the object that reads two kinds of PDUs of the state together, if there can be any."""
         self.bodies = [j for j, b in enumerate(self.blocks) if b.rule.pdu and b.rule.pdu.scan and not b.rule.fault]
 
     def text(self) -> str:
@@ -54,8 +60,10 @@ class BlockPrinter(ReportPrinter):
         return self.print_function(self.state(s.state.name), "b, at, end", doc, lambda: self._state(s, indexed))
 
     def _state(self, lowered: Lowered, blocks: list[tuple[int, Block]]) -> None:
-        if any(self._run(lowered, j, b) for j, b in blocks):
-            self.w.line("hit, streak = -1, 0")
+        runs = {j: self.constants[run] for j, b in blocks if (run := self._run(lowered, j, b))}
+        self.mix = self.constant("mix_", Mix(runs)) if len(runs) > 1 else ""
+        if runs:
+            self.w.line("hit, streak = -1, 0" if not self.mix else "hit, streak, turns = -1, 0, 0")
         if any(_stays(lowered, b) for _, b in blocks):
             self.w.line("while True:")
             self.w.depth += 1
@@ -169,6 +177,8 @@ class BlockPrinter(ReportPrinter):
         w = self.w
         values = "".join(f", {self.name(r)}" for r in self.constants[run].refs)
         with w.under(f"if hit != {j}:"):
+            if self.mix:
+                self._take_turns(j)
             w.line(f"hit, streak = {j}, 0")
         with w.under(f"elif streak < {STREAK}:"):
             w.line("streak += 1")
@@ -178,6 +188,14 @@ class BlockPrinter(ReportPrinter):
             header = self.printer.operand(b.header, MUL)
             w.line(f"at += count * ({header} + size)" if b.payload is not None else f"at += count * {header}")
             w.line("streak = 0")
+
+    def _take_turns(self, j: int) -> None:
+        w = self.w
+        values = "".join(f", {self.name(r)}" for r in self.constants[self.mix].refs)
+        w.line("turns += 1")
+        with w.under(f"if turns > {TURNS}:"):
+            w.line(f"at = {self.mix}(T, (hit, {j}), b, at, end{values})")
+            w.line("turns = 0")
 
     # -------------------------------------------------------------------------------------------- scans, resync
 

@@ -100,16 +100,20 @@ class Run:
 
     def __call__(self, b: bytes, at: int, end: int, *values: Any) -> int:
         """How many PDUs of the kind follow each other from *at* on, for sure."""
+        for plan in self.planned(*values):
+            n = plan.count(b, at, end)
+            if n:
+                return n
+        return 0
+
+    def planned(self, *values: Any) -> tuple[Plan, ...]:
+        """The plans for these values of *refs*; all have the same stride."""
         plans = self.plans.get(values)
         if plans is None:
             if len(self.plans) >= MOST_PLANS:
                 self.plans.clear()
             plans = self.plans[values] = tuple(self._plans(values))
-        for plan in plans:
-            n = plan.count(b, at, end)
-            if n:
-                return n
-        return 0
+        return plans
 
     def _plans(self, values: tuple[Any, ...]) -> list[Plan]:
         known: Values = {r.path: Const(v) for r, v in zip(self.refs, values, strict=True)}
