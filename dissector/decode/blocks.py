@@ -61,7 +61,7 @@ class BlockPrinter(ReportPrinter):
 
     def _state(self, lowered: Lowered, blocks: list[tuple[int, Block]]) -> None:
         runs = {j: self.constants[run] for j, b in blocks if (run := self._run(lowered, j, b))}
-        self.mix = self.constant("mix_", Mix(runs)) if len(runs) > 1 else ""
+        self.mix = self.constant("mix_", Mix.of(runs)) if len(runs) > 1 else ""
         if runs:
             self.w.line("hit, streak = -1, 0" if not self.mix else "hit, streak, turns = -1, 0, 0")
         if any(_stays(lowered, b) for _, b in blocks):

@@ -12,15 +12,19 @@ It is as careful as a run.  A box excludes all rules in front of its own, so wha
 repetition ends where neither kind is, and what a match has passed over was matched PDU by PDU.  It is greedy, not
 possessive: up to Python 3.11.4 a possessive one also passes over the part of a PDU that did match.  That costs
 nothing, as there is nothing behind the repetition for which it would have to give up anything.
+
+All of it is data, like everything that a stream is printed to; ``re`` compiles an expression when it is asked for.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..ir.expr import Ref
 from .runs import MOST_PLANS, Plan, Run
 
 FEWEST = 4
@@ -36,7 +40,7 @@ FEW = 8
 class Pair:
     """Two kinds of PDUs: which rules they are, how long a PDU is, the longer kind first."""
 
-    pattern: re.Pattern[bytes]
+    expression: bytes
     long: int
     short: int
     length: int
@@ -48,7 +52,7 @@ class Pair:
 
     def count(self, tally: list[int], b: bytes, at: int, end: int) -> int:
         """Count PDUs of both kinds from *at* on; returns the place behind the last one."""
-        match, end = self.pattern.match, end - self.beyond
+        match, end = _matcher(self.expression), end - self.beyond
         longs = shorts = 0
         while (found := match(b, at, end)) is not None:
             stop = found.end()
@@ -65,13 +69,24 @@ class Pair:
         return at
 
 
-class Mix:
-    """The pairs of those rules of a state that have runs; *refs* are what their plans depend on."""
+@functools.lru_cache(maxsize=4 * MOST_PLANS)
+def _matcher(expression: bytes) -> Callable[[bytes, int, int], re.Match[bytes] | None]:
+    return re.compile(expression, re.DOTALL).match
 
-    def __init__(self, runs: Mapping[int, Run]) -> None:
-        self.runs = runs
-        self.refs = tuple(sorted({r for run in runs.values() for r in run.refs}, key=lambda r: r.path))
-        self.pairs: dict[tuple[tuple[int, int], tuple[Any, ...]], Pair | None] = {}
+
+@dataclass(slots=True, eq=False)
+class Mix:
+    """The pairs of those rules of a state that have runs."""
+
+    runs: Mapping[int, Run]
+    refs: tuple[Ref, ...]
+    """The registers and parameters that the runs' plans depend on, in the order of a call."""
+    pairs: dict[tuple[tuple[int, int], tuple[Any, ...]], Pair | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, runs: Mapping[int, Run]) -> Mix:
+        """The pairs of these rules."""
+        return cls(runs, tuple(sorted({r for run in runs.values() for r in run.refs}, key=lambda r: r.path)))
 
     def __call__(self, tally: list[int], rules: tuple[int, int], b: bytes, at: int, end: int, *values: Any) -> int:
         """Count PDUs of these two rules from *at* on, in any order; returns the place behind the last one."""
@@ -95,9 +110,9 @@ class Mix:
         if most < FEWEST or length > LONGEST:
             return None
         alternatives = [_expression(plan) for plan in (*shorter, *longer)]
-        pattern = re.compile(b"(?:%s){1,%d}" % (b"|".join(alternatives), most), re.DOTALL)
+        expression = b"(?:%s){1,%d}" % (b"|".join(alternatives), most)
         beyond = max(plan.margin - plan.stride for plan in (*shorter, *longer))
-        return Pair(pattern, long, short, length, least, most, beyond)
+        return Pair(expression, long, short, length, least, most, beyond)
 
 
 def _expression(plan: Plan) -> bytes:

@@ -27,7 +27,7 @@ START = toy.HELLO + b"\x05"
 def mix_of(state: str) -> Mix:
     """The kinds of a state that have runs, numbered as its rules are."""
     lowered = next(s for s in lower(MAIN) if s.state.name == state)
-    return Mix({j: run for j, b in enumerate(lowered.blocks) if (run := Run.of(lowered, b)) is not None})
+    return Mix.of({j: run for j, b in enumerate(lowered.blocks) if (run := Run.of(lowered, b)) is not None})
 
 
 def counted(octets: bytes, end: int | None = None, **changed: int) -> tuple[list[int], int]:
