@@ -92,9 +92,8 @@ def generate_row(row: Mapping[str, Any]) -> Sequence[str]:
 
 def nbd_row(row: Mapping[str, Any]) -> Sequence[str]:
     """Pages through the plugin, and as many NBD writes through Wireshark's NBD."""
-    ways = (NBD_ALIKE, NBD, "against")
-    others = (interval(row[f"plugin/{way}"]) if f"plugin/{way}" in row else "" for way in ways)
-    return (f"{row['segment']:,}", *others, *(interval(row["seconds"][way]) for way in ("plugin", NBD_ALIKE, NBD)))
+    others = (interval(row[f"plugin/{way}"]) if f"plugin/{way}" in row else "" for way in (NBD, "against"))
+    return (f"{row['segment']:,}", *others, *(interval(row["seconds"][way]) for way in ("plugin", NBD)))
 
 
 def fields_row(row: Mapping[str, Any]) -> Sequence[str]:
@@ -174,7 +173,7 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str], Callable[[Mapping[str, Any]], S
     ),
     "nbd": (
         "tshark, first pass: pages, and as many NBD writes",
-        ("segment", "plugin / NBD alike", "/ NBD", "/ another plugin", "plugin, seconds", "NBD alike", "NBD"),
+        ("segment", "plugin / NBD", "plugin / another plugin", "plugin, seconds", "NBD, seconds"),
         nbd_row,
     ),
     "fields": (
