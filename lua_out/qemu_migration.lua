@@ -761,6 +761,7 @@ do
         return o + last / header * size, k + last / header
       end
       k, o = k + 8, h + size
+      if o > stop then return o, k end   -- as steady as before
     end
     while o <= stop do
       local _, last = regex_find(is, raw(tvb, o, header))
@@ -1346,7 +1347,7 @@ end
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
-local NOTES = 64                       -- in a string
+local NOTES = 40                       -- in a string, of less than a kilobyte: what Lua puts together in one buffer
 local FULL = 3 * NOTES
 local add_note, how_many, note
 local pack, spread = Struct.pack, table.unpack or unpack
@@ -9748,9 +9749,9 @@ do
       clear_frame(number)
       return dissect_next(tvb, pinfo, tree, tick, n, whole)
     end
-    local at = written
+    local at, notes = written, recent
     if at < FULL then                      -- as add_note, without the call
-      recent[at + 1], recent[at + 2], recent[at + 3], written = tick, position, skip * 256 + state + 1, at + 3
+      notes[at + 1], notes[at + 2], notes[at + 3], written = tick, position, skip * 256 + state + 1, at + 3
     else
       add_note(tick, skip * 256 + state + 1)
     end

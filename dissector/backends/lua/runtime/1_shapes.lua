@@ -162,6 +162,7 @@ do
         return o + last / header * size, k + last / header
       end
       k, o = k + 8, h + size
+      if o > stop then return o, k end   -- as steady as before
     end
     while o <= stop do
       local _, last = regex_find(is, raw(tvb, o, header))

@@ -11,7 +11,7 @@
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
-local NOTES = 64                       -- in a string
+local NOTES = 40                       -- in a string, of less than a kilobyte: what Lua puts together in one buffer
 local FULL = 3 * NOTES
 local add_note, how_many, note
 local pack, spread = Struct.pack, table.unpack or unpack

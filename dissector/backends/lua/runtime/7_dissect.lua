@@ -274,9 +274,9 @@ do
       clear_frame(number)
       return dissect_next(tvb, pinfo, tree, tick, n, whole)
     end
-    local at = written
+    local at, notes = written, recent
     if at < FULL then                      -- as add_note, without the call
-      recent[at + 1], recent[at + 2], recent[at + 3], written = tick, position, skip * 256 + state + 1, at + 3
+      notes[at + 1], notes[at + 2], notes[at + 3], written = tick, position, skip * 256 + state + 1, at + 3
     else
       add_note(tick, skip * 256 + state + 1)
     end
