@@ -562,7 +562,7 @@ local function u64(s, q)
 end
 
 -- Numbers in texts: "%d" refuses floats beyond 2^63 in 5.4 and prints rubbish before, so it is used on small ones only,
--- where it takes a fifth of the time.
+-- where it is the cheaper one.
 local function dec(v)
   return format(v < 9007199254740992 and "%d" or "%.0f", v)
 end
@@ -908,7 +908,7 @@ local last_item = nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
 
--- The functions behind tree:add and so on, which save the look-up of their names at each item: a fifth of a tree's cost.
+-- The functions behind tree:add and so on, which save the look-up of their names at each item: a tenth of a tree's cost.
 local add, add_le, set_text, append_text = TreeItem.add, TreeItem.add_le, TreeItem.set_text, TreeItem.append_text
 local set_generated, add_expert = TreeItem.set_generated, TreeItem.add_proto_expert_info
 
@@ -1339,7 +1339,7 @@ end
 -- A note is three numbers: a tick (frame number and how many pieces of that frame came before), the position, and
 -- `skip` and state in one; registers and regions are kept only where they changed.  A segment that lies inside one
 -- payload is not noted.  There are hundreds of thousands of notes: all but the latest are packed into strings, 24
--- octets for each, as doubles, which is the cheapest to pack. They are written for the live flow.
+-- octets for each, as doubles, which are cheaper to pack than integers. They are written for the live flow.
 --
 -- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
 -- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
@@ -1347,7 +1347,7 @@ end
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
-local NOTES = 40                       -- in a string, of less than a kilobyte: what Lua puts together in one buffer
+local NOTES = 40                       -- in a string
 local FULL = 3 * NOTES
 local add_note, how_many, note
 local pack, spread = Struct.pack, table.unpack or unpack

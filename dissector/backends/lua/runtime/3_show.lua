@@ -6,7 +6,7 @@ local last_item = nil
 local shown, region_items = 0, {}
 local S                               -- the octets at hand
 
--- The functions behind tree:add and so on, which save the look-up of their names at each item: a fifth of a tree's cost.
+-- The functions behind tree:add and so on, which save the look-up of their names at each item: a tenth of a tree's cost.
 local add, add_le, set_text, append_text = TreeItem.add, TreeItem.add_le, TreeItem.set_text, TreeItem.append_text
 local set_generated, add_expert = TreeItem.set_generated, TreeItem.add_proto_expert_info
 

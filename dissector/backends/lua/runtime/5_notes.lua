@@ -3,7 +3,7 @@
 -- A note is three numbers: a tick (frame number and how many pieces of that frame came before), the position, and
 -- `skip` and state in one; registers and regions are kept only where they changed.  A segment that lies inside one
 -- payload is not noted.  There are hundreds of thousands of notes: all but the latest are packed into strings, 24
--- octets for each, as doubles, which is the cheapest to pack. They are written for the live flow.
+-- octets for each, as doubles, which are cheaper to pack than integers. They are written for the live flow.
 --
 -- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
 -- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
@@ -11,7 +11,7 @@
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
-local NOTES = 40                       -- in a string, of less than a kilobyte: what Lua puts together in one buffer
+local NOTES = 40                       -- in a string
 local FULL = 3 * NOTES
 local add_note, how_many, note
 local pack, spread = Struct.pack, table.unpack or unpack
