@@ -62,8 +62,8 @@ class Slope:
     @property
     def ratios(self) -> dict[str, float]:
         """One way by another, for all that were counted."""
-        pairs = {"plugin/tcp": ("plugin", "tcp"), "plugin/noop": ("plugin", "noop"), "plugin/nbd": ("plugin", NBD),
-                 "plugin/nbd-alike": ("plugin", NBD_ALIKE), "fields/tcp": (FIELDS, FIELDS_TCP)}  # fmt: skip
+        pairs = {f"plugin/{way}": ("plugin", way) for way in ("tcp", "noop", NBD, NBD_ALIKE)}
+        pairs["fields/tcp"] = FIELDS, FIELDS_TCP
         found = self.instructions
         return {name: found[a] / found[b] for name, (a, b) in pairs.items() if b in found}
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from dissector.capture.source import BLOCK
 from dissector.cli.capture import DESCRIPTION, add_capture, passed_over, reading
 from dissector.cli.progress import progress_bar
 from dissector.cli.table import table
@@ -31,7 +32,7 @@ NUMBERED = {"command", "rp.type"}
 """PDUs with such a field are counted by name."""
 
 WAYS = ("forward", "reverse")
-JOINED = 1 << 20
+JOINED = BLOCK
 """Octets that the decoder gets at once, those of a block of the file: no number of a packet is ever printed here."""
 
 

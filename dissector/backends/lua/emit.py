@@ -20,6 +20,7 @@ from ..base import Backend
 from .fields import Declared
 from .printer import Printer, string
 from .runs import RunPrinter
+from .scans import resyncs, table_of
 from .steps import StreamPrinter
 
 RUNTIME = ("1_basics", "1_shapes", "2_state", "3_show", "4_machine", "5_notes", "6_flows")
@@ -155,7 +156,7 @@ def _stream(sp: StreamPrinter) -> list[str]:
     out += [f"{table}.states = {{", *(x for st in sp.lowered for x in sp.function(st)), "}", ""]
     out += [f"{table}.bodies = {{", *(x for b in sp.bodies for x in sp.body(b)), "}"]
     out += [f"{table}.scans = {{", *("  " + x for i, b in enumerate(sp.bodies) for x in _body_scan(sp, b, i)), "}"]
-    out += [f"{table}.resync = {{", *("  " + x for x in sp.resyncs()), "}", ""]
+    out += [f"{table}.resync = {{", *("  " + x for x in resyncs(sp)), "}", ""]
     out += _runs(sp, table)
     tally = sp.message(s.tally) if s.tally else '""'
     out += [f"function {table}.tally() return {tally} end", ""]
@@ -170,7 +171,7 @@ def _body_scan(sp: StreamPrinter, block: Block, index: int) -> list[str]:
     pdu = block.rule.pdu
     if pdu is None or pdu.scan is None:
         return []
-    lines = sp.scan(pdu.scan)
+    lines = table_of(sp, pdu.scan)
     return [f"[{len(sp.states) + 1 + index}] = {lines[0]}", *lines[1:-1], lines[-1] + ","]
 
 

@@ -17,8 +17,8 @@ import re
 from dataclasses import replace
 
 from ...ir.expr import Bin, Const, Expr, Ref
-from ...ir.lower import lower, lower_scan, uses
-from ...ir.model import Assign, Field, Message, Note, Packed, Scan, Stream
+from ...ir.lower import lower, uses
+from ...ir.model import Assign, Field, Message, Note, Packed, Stream
 from ...ir.steps import Block, Guard, Let, Load, LoadBytes, Lowered, Need, Placed, Step, When
 from .fields import Declared, flag_octets, key
 from .printer import ADD, Printer, string
@@ -366,41 +366,7 @@ class StreamPrinter:
             return f"hex({self.v(e)}, {digits})"
         return f"dec({self.v(e)})"
 
-    # -------------------------------------------------------------------------------------------------- scans
-
-    def scan(self, scan: Scan) -> list[str]:
-        """A table with the quick test and the accept function of a scan."""
-        offset, octets = scan.anchor
-        found, plain = _anchor(octets)
-        lines = self.steps(lower_scan(scan, self.stream.registers), leave="return false")
-        accept = ["function(s, q, m)", *("  " + x for x in lines), "  return true", "end"]
-        return [
-            "{",
-            f"  offset = {offset}, octets = {found}, plain = {plain}, window = {scan.window},",
-            f"  accept = {accept[0]}",
-            *("  " + x for x in accept[1:-1]),
-            "  end,",
-            "}",
-        ]
-
-    def resyncs(self) -> list[str]:
-        """The ways back after the position was lost."""
-        out = []
-        for r in self.stream.resync:
-            scan = self.scan(r.scan)
-            found = [*self.assign(*r.do), f"state = {self.state(r.goto)}"]
-            out += [*scan[:-1], "  found = function()", *("    " + x for x in found), "  end,", "},"]
-        return out
-
 
 def _adder(f: Field) -> str:
     """The function that adds an item of a field's own octets."""
     return "add_le" if f.little else "add"
-
-
-def _anchor(octets: tuple[int, ...]) -> tuple[str, str]:
-    """What ``string.find`` is to look for, and whether it is to be taken as it is: then it is memchr that looks."""
-    if len(octets) < 2:
-        return (string(bytes(octets)) if octets else "nil"), "true"
-    pattern = "[" + "".join("%" + chr(c) if chr(c) in "^]-%" else chr(c) for c in octets) + "]"
-    return string(pattern.encode("latin-1")), "false"
