@@ -115,7 +115,7 @@ def said(
                 flow.expected = sequence + length & _SERIAL
                 if joined:
                     if flow is not pile.flow or view is not pile.view or pile.size > joined:
-                        yield from pile.move(flow, view, place)
+                        yield from pile.move(flow, view, place, joined)
                     pile.parts.append(view[first:end])
                     pile.size += length
                     pile.last = frame
