@@ -16,11 +16,13 @@ Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from dissector.capture import pcapng
+from dissector.capture.alike import Alike
 from dissector.capture.packet import Frame, Packet, packet_of
 from dissector.capture.source import MAX_RECORD, Progress, Source
 from dissector.errors import CaptureError
@@ -76,8 +78,12 @@ def is_capture(view: memoryview) -> bool:
     return magic in _MAGIC or magic == pcapng.MAGIC
 
 
-def frames_of(capture: Source, view: memoryview) -> Iterator[Frame]:
-    """Yield the packets of an open capture, of which *view* has the first 24 octets or more."""
+def frames_of(capture: Source, view: memoryview, alike: Alike | None = None) -> Iterator[Frame]:
+    """Yield the packets of an open capture, of which *view* has the first 24 octets or more.
+
+    Those that *alike* has taken are passed over.
+    """
+    alike = alike or Alike()
     if not view:
         raise CaptureError(capture.name, "empty file", "was the recording stopped before its first packet?")
     magic = bytes(view[:4])
@@ -98,17 +104,23 @@ def frames_of(capture: Source, view: memoryview) -> Iterator[Frame]:
             capture.name, f"only {len(view)} octets, less than a capture's header", "record or copy it again"
         )
     if magic == pcapng.MAGIC:
-        return pcapng.frames(capture, view)
-    return _pcap(capture, view, _MAGIC[magic])
+        return pcapng.frames(capture, view, alike)
+    return _pcap(capture, view, _MAGIC[magic], alike)
 
 
-def _pcap(capture: Source, view: memoryview, magic: _Magic) -> Iterator[Frame]:
+def _around(view: memoryview, start: int, stop: int) -> tuple[int, int, bytes, bytes]:
+    """Tell :mod:`.alike` of a record; its time may be any."""
+    return start - 16, stop, b".{8}" + re.escape(bytes(view[start - 8 : start])), b""
+
+
+def _pcap(capture: Source, view: memoryview, magic: _Magic, alike: Alike) -> Iterator[Frame]:
     # The upper bits tell how many octets of checksum end each frame; IP's own length cuts those off.
     linktype = struct.unpack_from(magic.order + "I", view, 20)[0] & 0x03FFFFFF
     unpack = struct.Struct(magic.order + "IIII").unpack_from
     unit = magic.nanoseconds
     number = 0
     position = 24
+    alike.around = _around
     while True:
         end = len(view)
         need = 16
@@ -122,6 +134,8 @@ def _pcap(capture: Source, view: memoryview, magic: _Magic) -> Iterator[Frame]:
             number += 1
             yield number, seconds * 1_000_000_000 + fraction * unit, linktype, view, start, stop, original
             position = stop
+            if alike.octets:
+                position, number, alike.octets = stop + alike.octets, number + alike.packets, 0
         if need > MAX_RECORD:
             raise capture.corrupt(position, f"a packet record of {need - 16} octets")
         view = capture.more(view, position, need)

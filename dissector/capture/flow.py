@@ -191,21 +191,29 @@ class Flow:
 
 
 class Pile:
-    """Segments of one flow that lie in one block, on their way to be one chunk."""
+    """Segments of one flow that lie in few blocks, on their way to be one chunk."""
 
-    __slots__ = ("flow", "last", "parts", "place", "size", "view")
+    __slots__ = ("flow", "kept", "last", "parts", "place", "size", "view")
 
     def __init__(self) -> None:
         self.flow: Flow | None = None
         self.view: memoryview | None = None
-        self.place = self.size = 0
+        """The block with the last segment."""
+        self.place = self.size = self.kept = 0
         self.parts: list[memoryview] = []
         self.last: Frame | None = None
 
-    def move(self, flow: Flow, view: memoryview, place: int) -> Iterator[Chunk]:
-        """Yield what lies here, and begin with another flow, block or place."""
-        yield from self.take()
-        self.flow, self.view, self.place = flow, view, place
+    def move(self, flow: Flow, view: memoryview, place: int, most: int) -> Iterator[Chunk]:
+        """Go on in this block; what lies here is yielded if it is another flow's, or too much.
+
+        It is too much if there are more than *most* octets, or if they keep more than twice as many in memory.
+        """
+        if flow is not self.flow or self.size > most or self.kept + len(view) > 2 * most:
+            yield from self.take()
+            self.flow, self.place = flow, place
+        if view is not self.view:
+            self.view = view
+            self.kept += len(view)
 
     def take(self) -> Iterator[Chunk]:
         """Yield what lies here."""
@@ -213,4 +221,4 @@ class Pile:
         if flow is not None and last is not None and self.parts:
             yield Chunk(flow.connection, flow.direction, self.place, b"".join(self.parts), last[0], last[1])
         self.parts.clear()
-        self.flow, self.view, self.size = None, None, 0
+        self.flow, self.view, self.size, self.kept = None, None, 0, 0

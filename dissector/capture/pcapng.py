@@ -14,11 +14,13 @@ else is rare and goes through ``_Section``.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dissector.capture.alike import Alike
 from dissector.capture.packet import Frame, Packet, frame_of
 from dissector.capture.source import MAX_RECORD, Source
 
@@ -87,6 +89,17 @@ class _Section:
         known = len(self.interfaces)
         raise self.capture.corrupt(position, f"a packet of interface {index}, where only {known} are described,")
 
+    def around(self, view: memoryview, start: int, stop: int) -> tuple[int, int, bytes, bytes] | None:
+        """Tell :mod:`.alike` of an enhanced packet block; its time, padding and options may be any."""
+        begin = start - 28
+        if begin < 0:  # of another kind of block, see frame_of()
+            return None
+        end = begin + self.word(view, begin + 4)[0]
+        head, length, tail = (
+            re.escape(bytes(view[a:b])) for a, b in ((begin, begin + 12), (start - 8, start), (end - 4, end))
+        )
+        return begin, end, head + b".{8}" + length, b".{%d}" % (end - 4 - stop) + tail
+
     def block(self, view: memoryview, position: int, stop: int, number: int) -> Packet | None:
         """Read any whole block but an enhanced packet; return its packet, numbered so, if it has one."""
         if self.word(view, stop - 4)[0] != stop - position:
@@ -151,9 +164,13 @@ def _byte_order(capture: Source, view: memoryview, position: int) -> str:
     raise capture.corrupt(position, f"a section header whose byte order mark is {mark.hex(' ')}")
 
 
-def frames(capture: Source, view: memoryview) -> Iterator[Frame]:
-    """Yield the packets of all sections; ``view`` holds at least the first 12 octets of the file."""
+def frames(capture: Source, view: memoryview, alike: Alike) -> Iterator[Frame]:
+    """Yield the packets of all sections; ``view`` holds at least the first 12 octets of the file.
+
+    Those that *alike* has taken are passed over.
+    """
     section = _Section(capture)
+    alike.around = section.around
     number = position = 0
     while True:
         end = len(view)
@@ -173,6 +190,8 @@ def frames(capture: Source, view: memoryview) -> Iterator[Frame]:
             time_ns = (high << 32 | low) * interface.multiplier // interface.divisor + interface.origin
             yield number, time_ns, interface.linktype, view, position + 28, position + 28 + captured, original
             position = stop
+            if alike.octets:
+                position, number, alike.octets = stop + alike.octets, number + alike.packets, 0
         view, position = capture.more(view, position, 12), 0
         length = section.length(view, 0) if len(view) >= 12 else 12
         view = capture.more(view, 0, length)

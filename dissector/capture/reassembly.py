@@ -8,8 +8,9 @@ Everything else goes to ``_Tracker``.  Up to there a packet is a tuple: a gigaby
 of this loop, and each call or object in it would be a tenth of the whole.
 
 **Joined chunks.**  Who only counts need not know which packet carried which octets.  Segments of one direction that
-come one after the other in the same block of the file, with nothing but acknowledgments between them, are one chunk
-then: sixty calls of the decoder fewer, and its runs (:mod:`dissector.decode.runs`) are no longer cut into pieces.
+come one after the other in a few blocks of the file, with nothing but acknowledgments between them, are one chunk
+then: sixty calls of the decoder fewer, and its runs (:mod:`dissector.decode.runs`) are no longer cut into pieces.  And
+small segments of one length are not even looked at one by one (:mod:`.alike`).
 
 **Which connection.**  Connections are numbered as Wireshark numbers ``tcp.stream``: in order of first
 appearance, and a SYN whose sequence number is not the known one begins a new connection on the same
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from dissector.capture.alike import OFTEN, Alike
 from dissector.capture.flow import Flow, Piece, Pile
 from dissector.capture.link import ACK, ETHERNET, FIN, RST, SIMPLE, SYN, Segment, endpoints, reverse, tcp_segment
 from dissector.capture.packet import (
@@ -77,10 +79,18 @@ def conversations(packets: Iterable[Packet], *, limit: int = LIMIT, ignored: Ign
 
 
 def said(
-    frames: Iterable[Frame], *, limit: int = LIMIT, ignored: Ignored | None = None, joined: int = 0
+    frames: Iterable[Frame],
+    *,
+    limit: int = LIMIT,
+    ignored: Ignored | None = None,
+    joined: int = 0,
+    alike: Alike | None = None,
 ) -> Iterator[Event]:
-    """Yield the same for packets that are still tuples; with *joined*, in chunks of about that many octets."""
-    ignored = Ignored() if ignored is None else ignored
+    """Yield the same for packets that are still tuples; with *joined*, in chunks of about that many octets.
+
+    Then the reader of the packets may have an *alike*, by which many of them need not be looked at one by one.
+    """
+    ignored, alike = Ignored() if ignored is None else ignored, alike or Alike()
     tracker = _Tracker(limit, ignored)
     flows, pile, frame = tracker.flows, Pile(), None
     for frame in frames:
@@ -108,26 +118,26 @@ def said(
         if flow is not None and not flags & 7:  # FIN, SYN, RST
             if not length:
                 if flow.peer.expected >= 0 or not flow.peer.waits:
+                    alike.acknowledged = frame if segment is None else None
                     continue
             elif sequence == flow.expected and length == end - first:
-                place = flow.next
-                flow.next = place + length
-                flow.expected = sequence + length & _SERIAL
+                flow.next, flow.expected = flow.next + length, sequence + length & _SERIAL
                 if joined:
                     if flow is not pile.flow or view is not pile.view or pile.size > joined:
-                        yield from pile.move(flow, view, place)
+                        yield from pile.move(flow, view, flow.next - length, joined)
                     pile.parts.append(view[first:end])
                     pile.size += length
                     pile.last = frame
+                    if not len(pile.parts) % OFTEN and segment is None:
+                        alike.take(flow, pile, frame, joined)
                 else:
-                    yield Chunk(flow.connection, flow.direction, place, view[first:end], number, time_ns)
+                    yield Chunk(flow.connection, flow.direction, flow.next - length, view[first:end], number, time_ns)
                 continue
         yield from pile.take()
-        segment = segment or (key, sequence, acknowledgment, flags, first - start, end - start, length)
-        yield from tracker.take(packet_of(frame), segment, flow)
+        simple = key, sequence, acknowledgment, flags, first - start, end - start, length
+        yield from tracker.take(packet_of(frame), segment or simple, flow)
     yield from pile.take()
-    if frame is not None:
-        yield from tracker.finish(packet_of(frame))
+    yield from tracker.finish(frame)
 
 
 class _Tracker:
@@ -170,10 +180,11 @@ class _Tracker:
         if length or flags & FIN:
             yield from self._octets(flow, sequence, packet, segment)
 
-    def finish(self, last: Packet) -> Iterator[Event]:
-        """Close everything: the capture has ended."""
-        for flow in self._clients():
-            yield from self._end(flow, "end", last)
+    def finish(self, last: Frame | None) -> Iterator[Event]:
+        """Close everything: the capture has ended with this packet, if it had any."""
+        if last is not None:
+            for flow in self._clients():
+                yield from self._end(flow, "end", packet_of(last))
 
     def _clients(self) -> list[Flow]:
         """Return one flow of each connection, oldest first."""

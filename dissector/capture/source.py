@@ -5,10 +5,15 @@ The readers above see one thing: a ``Source`` whose :meth:`~Source.more` appends
 have not used yet.  Below it lie a file, a pipe, or an open stream, and perhaps a decompressor, chosen by
 the first octets and never by the name: captures get renamed, mailed and served under all sorts of names.
 
-Blocks are a mebibyte.  That is large enough for the cost of a block (a system call, a join of the
-unfinished record in front of it) to vanish, and small enough to stay in a processor's cache between the
-copy out of the kernel and the reader.  A read returns what a pipe has, not what was asked for: a capture
-that is still being written is shown as it comes.
+Blocks are a mebibyte.  That is large enough for the cost of a block (a system call, a join of the record
+that two blocks share) to vanish, and small enough to stay in a processor's cache between the copy out of
+the kernel and the reader.  A block is not copied: where a record straddles, the octets of that record are
+put together, and the rest of the block comes next as it lies.  A read returns what a pipe has, not what was
+asked for: a capture that is still being written is shown as it comes.
+
+Blocks come and go all the time, and glibc would give the memory of each back to the kernel and ask for it
+anew, page by page: that took half of the time of a whole summary.  It stops doing so for sizes up to that
+of the largest mapping that was ever freed (``M_MMAP_THRESHOLD`` in mallopt(3)), so one is made and freed.
 
 A capture that stops in the middle of a record is the normal end of an interrupted recording, not a reason
 to throw away what came before.  :meth:`Source.cut_short` is the one place that decides between the two: it
@@ -34,12 +39,16 @@ from dissector.errors import CaptureError
 BLOCK = 1 << 20
 """Octets asked for at a time."""
 
+_ROOM = 8 * BLOCK
+"""More than the blocks, and what is joined of them, that are in use at once."""
+
 MAX_RECORD = 256 << 20
 """No record of a real capture is longer: dumpcap's own limit for a packet is 256 KiB, for USB 128 MiB."""
 
 Progress = Callable[[int, "int | None"], None]
 """Called with octets of the file consumed so far, and the file's size where that is known."""
 
+_NOTHING = memoryview(b"")
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -149,6 +158,8 @@ class Source:
         self._strict = strict
         self._warnings = [] if warnings is None else warnings
         self._ended = False
+        self._rest = _NOTHING
+        bytes(_ROOM)  # never touched, so it costs no memory
         stream, self.name, self._owned = _open(source)
         try:
             counted = _Counted(stream, self.name, progress)
@@ -165,16 +176,23 @@ class Source:
     def more(self, view: memoryview, position: int, need: int) -> memoryview:
         """Drop what lies before ``position``, and read until ``need`` octets follow it or the capture ends.
 
+        If it takes several blocks, no more than that is returned, and the rest of the last one by the next call.
         ``offset`` moves along: it is always the place in the (decompressed) capture of the first octet
         returned.
         """
         self.offset += position
         parts: list[bytes | memoryview] = [view[position:]] if position < len(view) else []
         have = len(view) - position
-        while have < need and (block := self._block()):
+        while have < need and (block := self._rest or self._block()):
             parts.append(block)
             have += len(block)
-        return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
+            self._rest = _NOTHING
+        if len(parts) < 2:
+            return memoryview(parts[0]) if parts else _NOTHING
+        if have > need:
+            last = memoryview(parts[-1])
+            parts[-1], self._rest = last[: need - have], last[need - have :]
+        return memoryview(b"".join(parts))
 
     def _block(self) -> bytes:
         if self._ended:

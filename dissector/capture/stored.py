@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from dissector.capture import qcow2
+from dissector.capture.alike import Alike
 from dissector.capture.files import MODIFIED, frames_of, is_capture
 from dissector.capture.packet import Chunk, Closed, Connection, Endpoint, Event, Ignored, Opened
 from dissector.capture.reassembly import said
@@ -80,9 +81,10 @@ def read_events(
     try:
         view = opened.more(memoryview(b""), 0, HEAD)
         if not place.is_given and (is_capture(view) or not len(view)):
-            frames = frames_of(opened, view)
+            alike = Alike()
+            frames = frames_of(opened, view, alike)
             del view  # or its mebibyte would be kept to the end
-            yield from said(until_damage(frames, damage), ignored=ignored, joined=joined)
+            yield from said(until_damage(frames, damage), ignored=ignored, joined=joined, alike=alike)
             return
         blocks, name = stream_of(source, opened, view, known, place), opened.name
         del view

@@ -33,7 +33,7 @@ NUMBERED = {"command", "rp.type"}
 
 WAYS = ("forward", "reverse")
 JOINED = BLOCK
-"""Octets that the decoder gets at once, those of a block of the file: no number of a packet is ever printed here."""
+"""Octets that the decoder gets at once, about those of a block of the file: no packet's number is ever printed here."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -73,7 +73,7 @@ def test_a_simple_packet_is_read_as_any_other(
 
 
 def joined(packets: list[Packet], most: int) -> list[Event]:
-    """Return the events with joined chunks, of packets that lie in one block."""
+    """Return the events with joined chunks, of packets that all lie in one block."""
     block = memoryview(b"".join(packet.data for packet in packets))
     at, inside = 0, []
     for packet in packets:
@@ -135,11 +135,18 @@ class TestJoined:
 
         assert [8, 8, 4, 4, 2] == [len(e.data) for e in chunks]
 
-    def test_a_chunk_keeps_one_block(self) -> None:
-        """Segments in two blocks of the file are two chunks, or few octets could keep many blocks in memory."""
+    def test_a_chunk_may_lie_in_several_blocks(self) -> None:
+        """Where a packet lies in two blocks it is read as a small one of its own, and that must not cut the chunk."""
         chunks = [e for e in told(map(frame_of, self.script()), joined=1 << 18) if isinstance(e, Chunk)]
 
-        assert [4, 4, 4, 4, 4, 4, 2] == [len(e.data) for e in chunks]
+        assert [said(4) * 5, b"down", b"up"] == [bytes(e.data) for e in chunks]
+
+    def test_a_chunk_keeps_few_octets_in_memory(self) -> None:
+        """Few octets cannot keep many blocks: all that a chunk's segments lie in counts."""
+        each = len(self.script()[3].data)
+        chunks = [e for e in told(map(frame_of, self.script()), joined=each) if isinstance(e, Chunk)]
+
+        assert [8, 8, 4, 4, 2] == [len(e.data) for e in chunks]
 
     def test_what_was_said_comes_before_the_end(self) -> None:
         """The capture's end leaves nothing behind."""

@@ -12,7 +12,7 @@ from typing import Literal
 
 import pytest
 
-from dissector.capture import read_packets
+from dissector.capture import read_packets, source
 from dissector.errors import CaptureError
 from dissector.regression.wire import Wire
 from tests.support.captures import FRAMES, read, recorded, refusal
@@ -112,6 +112,44 @@ class TestSources:
         octets = recorded(container)
 
         assert FRAMES == [bytes(packet.data) for packet in read_packets(Trickle(octets))]  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("container", ["pcap", "pcapng"])
+    def test_any_size_of_a_block(self, container: Literal["pcap", "pcapng"], monkeypatch: pytest.MonkeyPatch) -> None:
+        """A block may end at any octet of a record, and several records may lie in a block or several in a record."""
+        octets = recorded(container)
+        for size in (*range(1, 200), *range(1500, 1600), *range(9000, 9200)):
+            monkeypatch.setattr(source, "BLOCK", size)
+
+            assert FRAMES == read(octets)
+
+    @pytest.mark.parametrize("container", ["pcap", "pcapng"])
+    def test_any_end(self, container: Literal["pcap", "pcapng"], monkeypatch: pytest.MonkeyPatch) -> None:
+        """A capture that is cut anywhere says the same about its end, whatever the size of a block."""
+        octets = recorded(container)
+        ends = (*range(24 if container == "pcap" else 60, 400), *range(len(octets) - 40, len(octets)))
+        for end in ends:
+            ways: list[tuple[list[bytes], list[str]]] = []
+            for size in (17, 64, 1 << 20):
+                monkeypatch.setattr(source, "BLOCK", size)
+                warnings: list[str] = []
+                ways.append((read(octets[:end], warnings), warnings))
+
+            assert ways[2] == ways[0]
+            assert ways[2] == ways[1]
+
+    def test_a_block_is_not_copied(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Only the octets of a record that straddles are put together; all others are views of what was read."""
+        monkeypatch.setattr(source, "BLOCK", 1000)
+        stream = io.BytesIO()
+        wire = Wire(stream)
+        for _ in range(99):
+            wire.packet(bytes(84))
+        stream.seek(0)
+
+        sizes = [len(packet.data.obj) for packet in read_packets(stream)]  # type: ignore[arg-type]
+
+        assert {100, 920, 1000} == set(sizes), "a record, the last block, a block"
+        assert 9 == sizes.count(100)
 
     def test_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A single hyphen is standard input."""
