@@ -743,7 +743,7 @@ do
   -- many there were.
   local steady = 0                     -- headers in a row, here and in the segments before
   function run_of_shape(is, tvb, o, stop, header, size)
-    local k, before = 0, steady
+    local k, raw = 0, raw
     local last_of_eight = steady >= 8 and stop - 7 * size or -1
     while o <= last_of_eight do
       local b = o + size
@@ -771,7 +771,7 @@ do
       end
       k, o = k + 1, o + size
     end
-    steady = before + k
+    steady = steady + k
     return o, k
   end
 end
@@ -799,7 +799,8 @@ end
 --   settled    that was asked in this pass, and holds for the rest of it
 --   quick_port   source port of the live flow, if that is enough to know it, and nobody looks in this pass; else nil
 --   quick_shape  shape of the headers of the run that it can be in the midst of, if there is nothing else to be noted;
---                else nil; their length and distance, their counter and PDU, and how many are not yet in `totals`
+--                else nil; their length and distance, their counter and PDU, and the stream position of the first
+--                that is not yet in `totals`
 --
 -- Map registers remember when each value was written, because Wireshark asks for any frame at any time and an id may
 -- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and
@@ -811,7 +812,7 @@ local R, C
 local state, skip, region = 1, 0, nil
 local spos, base = 0, 0
 local want, settled, quick_port = false, false, nil
-local quick_shape, quick_header, quick_size, quick_counter, quick_pdu, quick_count = nil, 0, 0, 0, 0, 0
+local quick_shape, quick_header, quick_size, quick_counter, quick_pdu, quick_place = nil, 0, 0, 0, 0, 0
 local changed, shared_changed = false, false
 local now, replay = 0, false
 local overlays = {}
@@ -864,11 +865,11 @@ local tally, counted, counts, infos, info_texts = {}, {}, 0, 0, {}
 local counting = 0                     -- the frame they are of
 local totals, seen, found, facts = {}, {}, {}, nil
 
--- The only counter that is not 0, if nothing else happened, else 0; and the words that the Info column then has, by
--- number.
-local plain = 0
-local MOST_TOLD = 64
-local told, told_counter = {}, 0
+-- The only counter that is not 0, if nothing else happened, else 0; how many it counted, which may be missing in `tally`;
+-- and the words that the Info column then has, by number, as far as they are known.
+local plain, plainly = 0, 0
+local NOTHING = {}
+local told = NOTHING
 
 local function count(counter, n)
   local before = tally[counter]
@@ -878,13 +879,6 @@ local function count(counter, n)
     counted[i + 1], counts = counter, counts + 1
   end
   tally[counter], totals[counter] = before + n, totals[counter] + n
-end
-
-local function count_quick()
-  if quick_count > 0 then
-    totals[quick_counter], seen[quick_pdu] = totals[quick_counter] + quick_count, seen[quick_pdu] + quick_count
-    quick_count = 0
-  end
 end
 
 local function inform(s)
@@ -1338,8 +1332,12 @@ end
 --
 -- A note is three numbers: a tick (frame number and how many pieces of that frame came before), the position, and
 -- `skip` and state in one; registers and regions are kept only where they changed.  A segment that lies inside one
--- payload is not noted.  There are hundreds of thousands of notes: all but the latest are packed into strings, 24
--- octets for each, as doubles, which are cheaper to pack than integers. They are written for the live flow.
+-- payload is not noted.  In a run of PDUs of one length two numbers do: where one header of the run is tells where the
+-- next one is from any position.  There are hundreds of thousands of notes: all but the latest are packed into strings,
+-- as doubles, which are cheaper to pack than integers.  They are written for the live flow.
+--
+-- A flow's strings are in `packed`, with the `run` that each is of (or false), the tick of its first note, and how many
+-- notes are `before` it; `noted` are in strings.  The notes of a run lie in theirs from the last to the first.
 --
 -- TLS hands over one decrypted record at a time, a hundred of them in a frame.  They come in the same order whenever
 -- the frame is dissected, so a record is known again by its frame and its place among that frame's pieces; of a frame
@@ -1347,57 +1345,116 @@ end
 
 local PIECES = 1048576                 -- pieces of a frame that a tick can tell apart; the least of them has 23 octets
 local UNNOTED = 0                      -- instead of `skip` and state: a payload, but other pieces of its frame follow
-local NOTES = 40                       -- in a string
-local FULL = 3 * NOTES
-local add_note, how_many, note
+local add_note, add_run_note, end_run, how_many, note, latest_note
+local run_notes, room = {}, 0          -- the latest notes of the run that the live flow is in, and numbers free before
 local pack, spread = Struct.pack, table.unpack or unpack
 
-do
-  local ONE, OCTETS, MANY = "ddd", 24, ("d"):rep(FULL)
-  local unpack_notes = Struct.unpack
-
-  function add_note(tick, packed_state)
-    local n = written
-    if n == FULL then
-      live.packed[#live.packed + 1] = pack(MANY, spread(recent, 1, n))
-      n = 0
-    end
-    recent[n + 1], recent[n + 2], recent[n + 3], written = tick, position, packed_state, n + 3
-  end
-
-  -- The notes of a flow: the i-th is that of call i.
-  function how_many(flow)
-    return #flow.packed * NOTES + (flow == live and written or flow.written) / 3
-  end
-
-  function note(flow, i)
-    local k = (i - 1) % NOTES
-    local packed = flow.packed[(i - 1 - k) / NOTES + 1]
-    if packed then return unpack_notes(ONE, packed, k * OCTETS + 1) end
-    return flow.recent[3 * k + 1], flow.recent[3 * k + 2], flow.recent[3 * k + 3]
-  end
-end
-
--- The last of n that is not greater than a limit: 0 if there is none.
-local function latest(n, of, list, limit)
-  local low, high = 0, n
+-- The last of a list that is not greater than a limit: 0 if there is none.
+local function latest(list, limit)
+  local low, high = 0, #list
   while low < high do
     local middle = floor((low + high + 1) / 2)
-    if of(list, middle) <= limit then low = middle else high = middle - 1 end
+    if list[middle] <= limit then low = middle else high = middle - 1 end
   end
   return low
 end
 
-local function element(list, i)
-  return list[i]
+do
+  local FULL = 120                     -- numbers in a string
+  local STEADY = 16                    -- notes of a run that are written in full: a shorter one is not worth a string
+  local unpack_notes = Struct.unpack
+  local formats = setmetatable({}, { __index = function(known, n)
+    known[n] = ("d"):rep(n)
+    return known[n]
+  end })
+  local run, in_a_row = false, 0
+
+  -- A string of some numbers, the first of them with that tick, so many for each note.
+  local function put_in_string(numbers, first, last, tick, each)
+    local c = #live.packed + 1
+    live.packed[c] = pack(formats[last - first + 1], spread(numbers, first, last))
+    live.runs[c], live.ticks[c], live.before[c] = run, tick, live.noted
+    live.noted = live.noted + (last - first + 1) / each
+  end
+
+  local function put_recent()
+    if written > 0 then put_in_string(recent, 1, written, recent[1], 3) end
+    written = 0
+  end
+
+  local function put_run()
+    if run then put_in_string(run_notes, room + 1, FULL, run_notes[FULL - 1], 2) end
+  end
+
+  function add_note(tick, packed_state)
+    if written == FULL then put_recent() end
+    local n = written
+    recent[n + 1], recent[n + 2], recent[n + 3], written = tick, position, packed_state, n + 3
+  end
+
+  -- The next segment of the run that the live flow is in, if there is no room.
+  function add_run_note(tick)
+    if in_a_row < STEADY then
+      in_a_row = in_a_row + 1
+      return add_note(tick, skip * 256 + state + 1)
+    end
+    if run then
+      put_run()
+    else
+      put_recent()
+      run = { place = quick_place, size = quick_size, state = state }
+    end
+    run_notes[FULL - 1], run_notes[FULL], room = tick, position, FULL - 2
+  end
+
+  -- The live flow goes on otherwise: what the quick way has left to be done is done.
+  function end_run()
+    put_run()
+    run, room, in_a_row = false, 0, 0
+    if not quick_shape then return end
+    local place = position + skip
+    local k = (place - quick_place) / quick_size
+    totals[quick_counter], seen[quick_pdu] = totals[quick_counter] + k, seen[quick_pdu] + k
+    quick_shape = nil
+  end
+
+  -- The notes of a flow: the i-th is that of call i.
+  function how_many(flow)
+    return flow.noted + (flow == live and written or flow.written) / 3
+  end
+
+  -- The i-th, which is in string c, or is not in a string yet.
+  local function note_in(flow, c, i)
+    local k = i - flow.noted
+    if k > 0 then return flow.recent[3 * k - 2], flow.recent[3 * k - 1], flow.recent[3 * k] end
+    local s, its_run = flow.packed[c], flow.runs[c]
+    k = i - flow.before[c]
+    if not its_run then return unpack_notes("ddd", s, 24 * k - 23) end
+    local tick, place = unpack_notes("dd", s, #s - 16 * k + 1)
+    return tick, place, (its_run.place - place) % its_run.size * 256 + its_run.state + 1
+  end
+
+  function note(flow, i)
+    return note_in(flow, latest(flow.before, i - 1), i)
+  end
+
+  -- The number of the last note whose tick is not greater: 0 if there is none.
+  function latest_note(flow, tick)
+    local c = latest(flow.ticks, tick)
+    local low, high = flow.before[c] or 0, flow.before[c + 1] or how_many(flow)
+    while low < high do
+      local middle = floor((low + high + 1) / 2)
+      if note_in(flow, c, middle) <= tick then low = middle else high = middle - 1 end
+    end
+    return low
+  end
 end
 
 -- The call of this flow that a revisited piece of a frame is: nil if nothing was noted, because it lies inside a
 -- payload.  Also whether other pieces of the frame came before it.
 local function call_of(flow, number)
   local tick = number * PIECES
-  local n = how_many(flow)
-  local at = latest(n, note, flow, tick)
+  local at = latest_note(flow, tick)
   if at == 0 then return nil, false end
   local noted, _, packed = note(flow, at)
   if noted < tick then return nil, false end
@@ -1407,7 +1464,7 @@ local function call_of(flow, number)
   if turn >= pieces then turn = 0 end
   flow.turn_number, flow.turn = number, turn
   if turn > 0 then
-    at = latest(n, note, flow, tick + turn)
+    at = latest_note(flow, tick + turn)
     noted, _, packed = note(flow, at)
   end
   return noted == tick + turn and packed ~= UNNOTED and at or nil, turn > 0
@@ -1418,7 +1475,9 @@ local function tick_of(tick)
   local turn = last - tick + 1
   if turn >= PIECES then return nil end
   if turn == 1 then
-    if written == 0 or recent[written - 2] < tick then add_note(tick, UNNOTED) end
+    end_run()
+    local n = how_many(live)
+    if n == 0 or note(live, n) < tick then add_note(tick, UNNOTED) end
     live.first = how_many(live)
   end
   live.pieces[live.first] = turn + 1
@@ -1498,9 +1557,20 @@ local flows, pending, endpoints, conversations = {}, {}, {}, {}
 local alone = {}                       -- by source port, where that is enough to know a flow; else true
 local by_port = false                  -- connections were handed over that no heuristic claimed
 
+local function put_away()
+  local flow = live
+  if not flow then return end
+  end_run()
+  flow.last, flow.written = last, written
+  flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
+  flow.pos, flow.dirty, flow.connection.conversation.dirty = position, changed, shared_changed
+  live, quick_port = false, nil
+end
+
 local function reset()
+  put_away()
   flows, pending, endpoints, conversations, alone = {}, {}, {}, {}, {}
-  by_port, now, live, settled, quick_port, quick_count, counting = false, 0, false, false, nil, 0, 0
+  by_port, now, settled, counting = false, 0, false, 0
 end
 
 local function handed_over()
@@ -1523,7 +1593,8 @@ do
   local function new_flow(connection, tables, registers, since)
     return {
       connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, last = -1,
-      recent = {}, written = 0, packed = {}, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
+      recent = {}, written = 0, packed = {}, runs = {}, ticks = {}, before = {}, noted = 0,
+      carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
       log_at = {}, log = {}, dirty = true, known = {},
     }
   end
@@ -1607,16 +1678,6 @@ local function flow_of(pinfo, number)
   return nil
 end
 
-local function put_away()
-  local flow = live
-  if not flow then return end
-  count_quick()
-  flow.last, flow.written = last, written
-  flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
-  flow.pos, flow.dirty, flow.connection.conversation.dirty = position, changed, shared_changed
-  live, quick_port = false, nil
-end
-
 local function take_up(flow)
   put_away()
   local conversation = flow.connection.conversation
@@ -1625,7 +1686,7 @@ local function take_up(flow)
   state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
   position, changed, shared_changed = flow.pos, flow.dirty, conversation.dirty
   totals, seen, found, facts = conversation.tally, conversation.seen, conversation.found, conversation.facts
-  live, replay, told, told_counter, quick_shape = flow, false, {}, 0, nil
+  live, replay, told = flow, false, NOTHING
 end
 
 -- Everything as it was before call i; what is counted from then on is of no interest.
@@ -1638,10 +1699,10 @@ local function load_snapshot(flow, i)
   skip = (packed - state) / 256
   local kept = flow.carries[i]
   carry, need = type(kept) == "string" and { s = kept, n = #kept } or kept, flow.needs[i] or 0
-  local entry = flow.log[latest(#flow.log_at, element, flow.log_at, i)]
+  local entry = flow.log[latest(flow.log_at, i)]
   R, region, stream, page_runs = copy(entry.R), entry.region, flow.tables, flow.tables.page_runs
   local c = flow.connection.conversation
-  C = copy(c.log[latest(#c.log_at, element, c.log_at, tick)])
+  C = copy(c.log[latest(c.log_at, tick)])
   now, position, replay, overlays = tick, place, true, {}
   totals, seen, found = setmetatable({}, of_no_interest), setmetatable({}, of_no_interest), {}
 end
@@ -9484,50 +9545,67 @@ do
   -- The Info column speaks of all pieces of a frame.
   local function clear_frame(number)
     for i = 1, counts do tally[counted[i]] = 0 end
-    counts, infos, counting, plain = 0, 0, number, 0
+    counts, infos, counting, plain, told = 0, 0, number, 0, NOTHING
   end
 
-  local function counted_words()
-    local list, n = {}, 0
-    for i = 1, counts do
-      local k = counted[i]
-      if counter_labels[k] ~= "" then
-        n = n + 1
-        list[n] = dec(tally[k]) .. " " .. counter_labels[k]
+  local show_columns, tell_quick
+
+  do
+    local MOST_WORDS = 64
+
+    local function counted_words()
+      local list, n = {}, 0
+      for i = 1, counts do
+        local k = counted[i]
+        if counter_labels[k] ~= "" then
+          n = n + 1
+          list[n] = dec(tally[k]) .. " " .. counter_labels[k]
+        end
+      end
+      return n > 0 and stream.tally() .. concat(list, ", ") or nil
+    end
+
+    local function info_column()
+      local line = counted_words()
+      if infos > 0 then
+        local said = concat(info_texts, "; ", 1, infos)
+        if infos >= MAX_INFOS then said = said .. " …" end
+        return line and said .. "; " .. line or said
+      end
+      return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
+    end
+
+    -- Where k of one thing were counted and nothing else happened, as in most frames, the words of an earlier frame
+    -- serve again: they are kept for one counter of one flow, up to a frame of which more is to be said.
+    local words, words_counter, words_flow = {}, 0, nil
+    local function tell(counter, k)
+      if counter ~= words_counter or live ~= words_flow then words, words_counter, words_flow = {}, counter, live end
+      plain, plainly, told = counter, k, words
+      local line = words[k] or info_column()
+      if k <= MOST_WORDS and counter_labels[counter] ~= "" then words[k] = line end
+      return line
+    end
+
+    function show_columns(pinfo)
+      local columns, counter = get_cols(pinfo), counted[1]
+      columns.protocol = short_name
+      if counts == 1 and infos == 0 and live and not (changed or shared_changed) then
+        columns.info = tell(counter, tally[counter])
+      else
+        words_counter, plain, told = 0, 0, NOTHING
+        columns.info = info_column()
       end
     end
-    return n > 0 and stream.tally() .. concat(list, ", ") or nil
-  end
 
-  local function info_column()
-    local line = counted_words()
-    if infos > 0 then
-      local said = concat(info_texts, "; ", 1, infos)
-      if infos >= MAX_INFOS then said = said .. " …" end
-      return line and said .. "; " .. line or said
-    end
-    return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
-  end
-
-  -- Where k of one thing were counted and nothing else happened, as in most frames, the words of an earlier frame serve
-  -- again.
-  local function tell(k)
-    local words = info_column()
-    if k <= MOST_TOLD and counter_labels[counted[1]] ~= "" then told[k] = words end
-    return words
-  end
-
-  local function show_columns(pinfo)
-    local columns, counter = get_cols(pinfo), counted[1]
-    columns.protocol = short_name
-    if counts == 1 and infos == 0 and live and not (changed or shared_changed) then
-      if counter ~= told_counter then told, told_counter = {}, counter end
-      plain = counter
-      local k = tally[counter]
-      columns.info = told[k] or tell(k)
-    else
-      told_counter, plain = 0, 0
-      columns.info = info_column()
+    -- The words for a frame with k headers of the run, for which there are none yet.
+    function tell_quick(number, k)
+      local counter = quick_counter
+      if counter ~= plain then
+        clear_frame(number)
+        counted[1], counts = counter, 1
+      end
+      tally[counter] = k
+      return tell(counter, k)
     end
   end
 
@@ -9685,15 +9763,14 @@ do
 
   -- The next segment of the live flow, of n octets at hand; tried: see `consume`.
   local function dissect_next(tvb, pinfo, tree, tick, n, whole, tried)
-    count_quick()
+    end_run()
     last, now = tick, tick
     if not tried then take_snapshot(live) end
     local ok, message = pcall(segment, tvb, pinfo, tree, live, n, whole, tried)
     if not ok then return failed(tvb, tree, live, message) end
     local pages = not (carry or region or changed or shared_changed) and page_runs[state]
-    quick_shape = nil
     if pages then
-      quick_header, quick_counter, quick_pdu = pages.header, pages.counter, pages.pdu
+      quick_header, quick_counter, quick_pdu, quick_place = pages.header, pages.counter, pages.pdu, position + skip
       quick_shape, quick_size = pages.shape()
     end
   end
@@ -9719,7 +9796,7 @@ do
       if want then look(tree) end
     end
     if not want and alone[port] == flow then quick_port = port end
-    if counting ~= number then clear_frame(number) end
+    if counting ~= number then clear_frame(number) elseif plain > 0 then tally[plain] = plainly end
     if again then
       tick = tick_of(tick)
       if not tick then return end
@@ -9749,32 +9826,27 @@ do
       clear_frame(number)
       return dissect_next(tvb, pinfo, tree, tick, n, whole)
     end
-    local at, notes = written, recent
-    if at < FULL then                      -- as add_note, without the call
-      notes[at + 1], notes[at + 2], notes[at + 3], written = tick, position, skip * 256 + state + 1, at + 3
+    local free, notes = room, run_notes
+    if free > 0 then
+      notes[free - 1], notes[free], room = tick, position, free - 2
     else
-      add_note(tick, skip * 256 + state + 1)
+      add_run_note(tick)
     end
     local o, k = run_of_shape(quick_shape, tvb, skip, n - quick_header, quick_header, quick_size)
-    local counter = quick_counter
     if o < n then
+      end_run()
       clear_frame(number)
       if k > 0 then
         seen[quick_pdu] = seen[quick_pdu] + k
-        count(counter, k)
+        count(quick_counter, k)
       end
       skip = 0
       return dissect_next(tvb, pinfo, tree, tick, n, n, o)
     end
-    skip, position, last, quick_count = o - n, position + n, tick, quick_count + k
-    if counter ~= plain then
-      clear_frame(number)
-      counted[1], counts, plain = counter, 1, counter
-      if counter ~= told_counter then told, told_counter = {}, counter end
-    end
-    tally[counter], counting = k, number
+    skip, position, last = o - n, position + n, tick
+    plainly, counting = k, number
     local columns = get_cols(pinfo)
-    columns.protocol, columns.info = short_name, told[k] or tell(k)
+    columns.protocol, columns.info = short_name, told[k] or tell_quick(number, k)
   end
 
   proto.dissector = dissect

@@ -2,7 +2,7 @@
 """Without a tree most segments are read in another way than with one; what a person sees must be the same.
 
 The packet list's columns, and what ``-z qmig,summary`` counts, of recordings and of synthetic streams whose segments
-are full of runs.
+are full of runs; and the tree of a frame that was first read without one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ CAPTURES = (
 )
 COLUMNS = 'gui.column.format:"No.","%m","Protocol","%p","Info","%i"'
 SYNTHETIC = 200_000
+LONG = 5_000_000
+"""More than a section, and some hundred notes of each run."""
 
 
 def unseen(tshark: Tshark, path: Path, plugin: Path) -> list[list[str]]:
@@ -67,6 +69,20 @@ def test_runs(kind: str, segment: int, tshark: Tshark, lua_plugin: Path, tmp_pat
     make(kind, segment, SYNTHETIC, path)
 
     same(tshark, path, lua_plugin)
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_long_runs_again(segment: int, tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:
+    """A second pass reads each frame from what the first one noted, in a long run from less than elsewhere."""
+    path = tmp_path / "made.pcap"
+    make("pages", segment, LONG, path)
+
+    trees = [
+        [line for line in tshark.lines(path, lua_plugin, args=[*passes, "-V", "-O", protocol().prefix]) if line]
+        for passes in ((), ("-2",))
+    ]
+
+    assert trees[0] == trees[1]
 
 
 def test_payload_keeps_the_line_of_tcp(tshark: Tshark, lua_plugin: Path, tmp_path: Path) -> None:

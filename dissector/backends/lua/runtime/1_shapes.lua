@@ -144,7 +144,7 @@ do
   -- many there were.
   local steady = 0                     -- headers in a row, here and in the segments before
   function run_of_shape(is, tvb, o, stop, header, size)
-    local k, before = 0, steady
+    local k, raw = 0, raw
     local last_of_eight = steady >= 8 and stop - 7 * size or -1
     while o <= last_of_eight do
       local b = o + size
@@ -172,7 +172,7 @@ do
       end
       k, o = k + 1, o + size
     end
-    steady = before + k
+    steady = steady + k
     return o, k
   end
 end

@@ -17,7 +17,8 @@
 --   settled    that was asked in this pass, and holds for the rest of it
 --   quick_port   source port of the live flow, if that is enough to know it, and nobody looks in this pass; else nil
 --   quick_shape  shape of the headers of the run that it can be in the midst of, if there is nothing else to be noted;
---                else nil; their length and distance, their counter and PDU, and how many are not yet in `totals`
+--                else nil; their length and distance, their counter and PDU, and the stream position of the first
+--                that is not yet in `totals`
 --
 -- Map registers remember when each value was written, because Wireshark asks for any frame at any time and an id may
 -- mean something else later.  `now` counts the calls of the first pass; on a revisit only what is older counts, and
@@ -29,7 +30,7 @@ local R, C
 local state, skip, region = 1, 0, nil
 local spos, base = 0, 0
 local want, settled, quick_port = false, false, nil
-local quick_shape, quick_header, quick_size, quick_counter, quick_pdu, quick_count = nil, 0, 0, 0, 0, 0
+local quick_shape, quick_header, quick_size, quick_counter, quick_pdu, quick_place = nil, 0, 0, 0, 0, 0
 local changed, shared_changed = false, false
 local now, replay = 0, false
 local overlays = {}
@@ -82,11 +83,11 @@ local tally, counted, counts, infos, info_texts = {}, {}, 0, 0, {}
 local counting = 0                     -- the frame they are of
 local totals, seen, found, facts = {}, {}, {}, nil
 
--- The only counter that is not 0, if nothing else happened, else 0; and the words that the Info column then has, by
--- number.
-local plain = 0
-local MOST_TOLD = 64
-local told, told_counter = {}, 0
+-- The only counter that is not 0, if nothing else happened, else 0; how many it counted, which may be missing in `tally`;
+-- and the words that the Info column then has, by number, as far as they are known.
+local plain, plainly = 0, 0
+local NOTHING = {}
+local told = NOTHING
 
 local function count(counter, n)
   local before = tally[counter]
@@ -96,13 +97,6 @@ local function count(counter, n)
     counted[i + 1], counts = counter, counts + 1
   end
   tally[counter], totals[counter] = before + n, totals[counter] + n
-end
-
-local function count_quick()
-  if quick_count > 0 then
-    totals[quick_counter], seen[quick_pdu] = totals[quick_counter] + quick_count, seen[quick_pdu] + quick_count
-    quick_count = 0
-  end
 end
 
 local function inform(s)

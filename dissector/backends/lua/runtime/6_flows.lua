@@ -13,9 +13,20 @@ local flows, pending, endpoints, conversations = {}, {}, {}, {}
 local alone = {}                       -- by source port, where that is enough to know a flow; else true
 local by_port = false                  -- connections were handed over that no heuristic claimed
 
+local function put_away()
+  local flow = live
+  if not flow then return end
+  end_run()
+  flow.last, flow.written = last, written
+  flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
+  flow.pos, flow.dirty, flow.connection.conversation.dirty = position, changed, shared_changed
+  live, quick_port = false, nil
+end
+
 local function reset()
+  put_away()
   flows, pending, endpoints, conversations, alone = {}, {}, {}, {}, {}
-  by_port, now, live, settled, quick_port, quick_count, counting = false, 0, false, false, nil, 0, 0
+  by_port, now, settled, counting = false, 0, false, 0
 end
 
 local function handed_over()
@@ -38,7 +49,8 @@ do
   local function new_flow(connection, tables, registers, since)
     return {
       connection = connection, tables = tables, R = registers, since = since, state = 1, skip = 0, pos = 0, last = -1,
-      recent = {}, written = 0, packed = {}, carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
+      recent = {}, written = 0, packed = {}, runs = {}, ticks = {}, before = {}, noted = 0,
+      carries = {}, needs = {}, pieces = {}, turn_number = -1, turn = 0,
       log_at = {}, log = {}, dirty = true, known = {},
     }
   end
@@ -122,16 +134,6 @@ local function flow_of(pinfo, number)
   return nil
 end
 
-local function put_away()
-  local flow = live
-  if not flow then return end
-  count_quick()
-  flow.last, flow.written = last, written
-  flow.state, flow.skip, flow.region, flow.carry, flow.need = state, skip, region, carry, need
-  flow.pos, flow.dirty, flow.connection.conversation.dirty = position, changed, shared_changed
-  live, quick_port = false, nil
-end
-
 local function take_up(flow)
   put_away()
   local conversation = flow.connection.conversation
@@ -140,7 +142,7 @@ local function take_up(flow)
   state, skip, region, carry, need = flow.state, flow.skip, flow.region, flow.carry, flow.need or 0
   position, changed, shared_changed = flow.pos, flow.dirty, conversation.dirty
   totals, seen, found, facts = conversation.tally, conversation.seen, conversation.found, conversation.facts
-  live, replay, told, told_counter, quick_shape = flow, false, {}, 0, nil
+  live, replay, told = flow, false, NOTHING
 end
 
 -- Everything as it was before call i; what is counted from then on is of no interest.
@@ -153,10 +155,10 @@ local function load_snapshot(flow, i)
   skip = (packed - state) / 256
   local kept = flow.carries[i]
   carry, need = type(kept) == "string" and { s = kept, n = #kept } or kept, flow.needs[i] or 0
-  local entry = flow.log[latest(#flow.log_at, element, flow.log_at, i)]
+  local entry = flow.log[latest(flow.log_at, i)]
   R, region, stream, page_runs = copy(entry.R), entry.region, flow.tables, flow.tables.page_runs
   local c = flow.connection.conversation
-  C = copy(c.log[latest(#c.log_at, element, c.log_at, tick)])
+  C = copy(c.log[latest(c.log_at, tick)])
   now, position, replay, overlays = tick, place, true, {}
   totals, seen, found = setmetatable({}, of_no_interest), setmetatable({}, of_no_interest), {}
 end

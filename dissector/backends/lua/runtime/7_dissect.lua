@@ -9,50 +9,67 @@ do
   -- The Info column speaks of all pieces of a frame.
   local function clear_frame(number)
     for i = 1, counts do tally[counted[i]] = 0 end
-    counts, infos, counting, plain = 0, 0, number, 0
+    counts, infos, counting, plain, told = 0, 0, number, 0, NOTHING
   end
 
-  local function counted_words()
-    local list, n = {}, 0
-    for i = 1, counts do
-      local k = counted[i]
-      if counter_labels[k] ~= "" then
-        n = n + 1
-        list[n] = dec(tally[k]) .. " " .. counter_labels[k]
+  local show_columns, tell_quick
+
+  do
+    local MOST_WORDS = 64
+
+    local function counted_words()
+      local list, n = {}, 0
+      for i = 1, counts do
+        local k = counted[i]
+        if counter_labels[k] ~= "" then
+          n = n + 1
+          list[n] = dec(tally[k]) .. " " .. counter_labels[k]
+        end
+      end
+      return n > 0 and stream.tally() .. concat(list, ", ") or nil
+    end
+
+    local function info_column()
+      local line = counted_words()
+      if infos > 0 then
+        local said = concat(info_texts, "; ", 1, infos)
+        if infos >= MAX_INFOS then said = said .. " …" end
+        return line and said .. "; " .. line or said
+      end
+      return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
+    end
+
+    -- Where k of one thing were counted and nothing else happened, as in most frames, the words of an earlier frame
+    -- serve again: they are kept for one counter of one flow, up to a frame of which more is to be said.
+    local words, words_counter, words_flow = {}, 0, nil
+    local function tell(counter, k)
+      if counter ~= words_counter or live ~= words_flow then words, words_counter, words_flow = {}, counter, live end
+      plain, plainly, told = counter, k, words
+      local line = words[k] or info_column()
+      if k <= MOST_WORDS and counter_labels[counter] ~= "" then words[k] = line end
+      return line
+    end
+
+    function show_columns(pinfo)
+      local columns, counter = get_cols(pinfo), counted[1]
+      columns.protocol = short_name
+      if counts == 1 and infos == 0 and live and not (changed or shared_changed) then
+        columns.info = tell(counter, tally[counter])
+      else
+        words_counter, plain, told = 0, 0, NOTHING
+        columns.info = info_column()
       end
     end
-    return n > 0 and stream.tally() .. concat(list, ", ") or nil
-  end
 
-  local function info_column()
-    local line = counted_words()
-    if infos > 0 then
-      local said = concat(info_texts, "; ", 1, infos)
-      if infos >= MAX_INFOS then said = said .. " …" end
-      return line and said .. "; " .. line or said
-    end
-    return line or skip > 0 and "payload" or carry and "header continues in the next segment" or "continuation"
-  end
-
-  -- Where k of one thing were counted and nothing else happened, as in most frames, the words of an earlier frame serve
-  -- again.
-  local function tell(k)
-    local words = info_column()
-    if k <= MOST_TOLD and counter_labels[counted[1]] ~= "" then told[k] = words end
-    return words
-  end
-
-  local function show_columns(pinfo)
-    local columns, counter = get_cols(pinfo), counted[1]
-    columns.protocol = short_name
-    if counts == 1 and infos == 0 and live and not (changed or shared_changed) then
-      if counter ~= told_counter then told, told_counter = {}, counter end
-      plain = counter
-      local k = tally[counter]
-      columns.info = told[k] or tell(k)
-    else
-      told_counter, plain = 0, 0
-      columns.info = info_column()
+    -- The words for a frame with k headers of the run, for which there are none yet.
+    function tell_quick(number, k)
+      local counter = quick_counter
+      if counter ~= plain then
+        clear_frame(number)
+        counted[1], counts = counter, 1
+      end
+      tally[counter] = k
+      return tell(counter, k)
     end
   end
 
@@ -210,15 +227,14 @@ do
 
   -- The next segment of the live flow, of n octets at hand; tried: see `consume`.
   local function dissect_next(tvb, pinfo, tree, tick, n, whole, tried)
-    count_quick()
+    end_run()
     last, now = tick, tick
     if not tried then take_snapshot(live) end
     local ok, message = pcall(segment, tvb, pinfo, tree, live, n, whole, tried)
     if not ok then return failed(tvb, tree, live, message) end
     local pages = not (carry or region or changed or shared_changed) and page_runs[state]
-    quick_shape = nil
     if pages then
-      quick_header, quick_counter, quick_pdu = pages.header, pages.counter, pages.pdu
+      quick_header, quick_counter, quick_pdu, quick_place = pages.header, pages.counter, pages.pdu, position + skip
       quick_shape, quick_size = pages.shape()
     end
   end
@@ -244,7 +260,7 @@ do
       if want then look(tree) end
     end
     if not want and alone[port] == flow then quick_port = port end
-    if counting ~= number then clear_frame(number) end
+    if counting ~= number then clear_frame(number) elseif plain > 0 then tally[plain] = plainly end
     if again then
       tick = tick_of(tick)
       if not tick then return end
@@ -274,32 +290,27 @@ do
       clear_frame(number)
       return dissect_next(tvb, pinfo, tree, tick, n, whole)
     end
-    local at, notes = written, recent
-    if at < FULL then                      -- as add_note, without the call
-      notes[at + 1], notes[at + 2], notes[at + 3], written = tick, position, skip * 256 + state + 1, at + 3
+    local free, notes = room, run_notes
+    if free > 0 then
+      notes[free - 1], notes[free], room = tick, position, free - 2
     else
-      add_note(tick, skip * 256 + state + 1)
+      add_run_note(tick)
     end
     local o, k = run_of_shape(quick_shape, tvb, skip, n - quick_header, quick_header, quick_size)
-    local counter = quick_counter
     if o < n then
+      end_run()
       clear_frame(number)
       if k > 0 then
         seen[quick_pdu] = seen[quick_pdu] + k
-        count(counter, k)
+        count(quick_counter, k)
       end
       skip = 0
       return dissect_next(tvb, pinfo, tree, tick, n, n, o)
     end
-    skip, position, last, quick_count = o - n, position + n, tick, quick_count + k
-    if counter ~= plain then
-      clear_frame(number)
-      counted[1], counts, plain = counter, 1, counter
-      if counter ~= told_counter then told, told_counter = {}, counter end
-    end
-    tally[counter], counting = k, number
+    skip, position, last = o - n, position + n, tick
+    plainly, counting = k, number
     local columns = get_cols(pinfo)
-    columns.protocol, columns.info = short_name, told[k] or tell(k)
+    columns.protocol, columns.info = short_name, told[k] or tell_quick(number, k)
   end
 
   proto.dissector = dissect
