@@ -575,7 +575,8 @@ end
 
 -- Octets of the stream in a text: printable, and no longer than a reader wants.
 local function text(s)
-  s = sub(s, 1, 256):gsub("[^ -~]", function(c) return format("\\x%02x", byte(c)) end)
+  s = sub(s, 1, 256)
+  if find(s, "[^ -~]") then s = s:gsub("[^ -~]", function(c) return format("\\x%02x", byte(c)) end) end
   return s
 end
 
@@ -609,7 +610,8 @@ do
   local MOST_SHAPES = 64                 -- compiled for each rule; what a stream asks for beyond that is read in Lua
   local NEVER = "(?!)"
 
-  local texts = setmetatable({}, { __mode = "k" })     -- of sets that are a single range: what most of them are
+  local texts = setmetatable({}, { __mode = "k" })     -- of sets: single ranges, which most are, and what was asked for
+  local spread_sets = {}                 -- those with the same distance from one to the next, which come again
 
   local function octet(v)
     return format("\\x%02x", v)
@@ -619,10 +621,21 @@ do
     return first == last and octet(first) or octet(first) .. "-" .. octet(last)
   end
 
-  local function set_of(first, last, step)
+  local function set_of(first, last)
     local set = {}
-    for v = first, last, step or 1 do set[v] = true end
-    if first <= last and not step then texts[set] = span(first, last) end
+    for v = first, last do set[v] = true end
+    if first <= last then texts[set] = span(first, last) end
+    return set
+  end
+
+  -- All octets that leave this rest.
+  local function octets_with(rest, divisor)
+    local k = divisor * 256 + rest
+    local set = spread_sets[k] or {}
+    if not spread_sets[k] then
+      for v = rest, 255, divisor do set[v] = true end
+      spread_sets[k] = set
+    end
     return set
   end
 
@@ -667,7 +680,7 @@ do
     local sets = { at = offset, n = n }
     for i = n, 1, -1 do
       local most = divisor < 256 and divisor or 256
-      sets[i] = most > 1 and set_of(rest % most, 255, most) or ANY
+      sets[i] = most > 1 and octets_with(rest % most, most) or ANY
       divisor, rest = divisor / most, floor(rest / most)
     end
     return rest == 0 and sets or false
@@ -688,7 +701,9 @@ do
       if v > first then ranges[#ranges + 1] = span(first, v - 1) end
       v = v + 1
     end
-    return #ranges == 0 and NEVER or "[" .. concat(ranges) .. "]"
+    if #ranges == 0 then return NEVER end
+    texts[set] = concat(ranges)
+    return "[" .. texts[set] .. "]"
   end
 
   -- The pattern of a header of that size; false if one of the conditions has none.
@@ -1409,9 +1424,9 @@ do
 
   -- The live flow goes on otherwise: what the quick way has left to be done is done.
   function end_run()
+    if not quick_shape then return end
     put_run()
     run, room, in_a_row = false, 0, 0
-    if not quick_shape then return end
     local place = position + skip
     local k = (place - quick_place) / quick_size
     totals[quick_counter], seen[quick_pdu] = totals[quick_counter] + k, seen[quick_pdu] + k
@@ -1490,29 +1505,9 @@ local function copy(t)
   return c
 end
 
--- The values of the registers as one string, which is the same for the same values.
-local function key_of(tables)
-  local names, values, layout, n = tables.scalars, {}, tables.layout, 0
-  if not layout then
-    layout = ""
-    for k = 1, #names do layout = layout .. (type(R[names[k]]) == "string" and "I4c0" or "d") end
-    tables.layout = layout
-  end
-  for k = 1, #names do
-    local v = R[names[k]]
-    if type(v) == "string" then
-      values[n + 1], values[n + 2], n = #v, v, n + 2
-    else
-      n = n + 1
-      values[n] = v
-    end
-  end
-  return pack(layout, spread(values, 1, n))
-end
-
 -- The registers and regions of this flow have changed since they were last noted, or may have.
 local function note_registers(flow, i)
-  local key = key_of(flow.tables)
+  local key = flow.tables.key()
   local known = flow.known[key]
   if not known or region ~= flow.noted_region then
     known = { R = known and known.R or copy(R), region = region }
@@ -1715,7 +1710,6 @@ local streams = {}
 
 streams.main = {
   name = "main", last = 42,
-  scalars = { "block", "block_length", "recovery", "iterating", "section", "section_name", "package", "checkpoint", "unfinished", "capabilities", "ignore_shared", "mapped_ram", "mapped_due", "mapped_block", "mapped_page_size", "mapped_bitmap", "mapped_hole", "mapped_pages", "page_sizes", "blocks_left", "discarded", "layout", "eos", "started_node", "started_bitmap", "granularity", "slirp_left", "first_bit", "unpacked" },
   registers = {
     body_at = 0,
     block = "",
@@ -1749,7 +1743,8 @@ streams.main = {
     unpacked = 0,
   },
 }
-table.insert(streams.main.scalars, "body_at")
+
+function streams.main.key() return pack("dI4c0ddddI4c0dddddddI4c0ddddddI4c0ddI4c0I4c0dddd", R.body_at, #R.block, R.block, R.block_length, R.recovery, R.iterating, R.section, #R.section_name, R.section_name, R.package, R.checkpoint, R.unfinished, R.capabilities, R.ignore_shared, R.mapped_ram, R.mapped_due, #R.mapped_block, R.mapped_block, R.mapped_page_size, R.mapped_bitmap, R.mapped_hole, R.mapped_pages, R.page_sizes, R.blocks_left, #R.discarded, R.discarded, R.layout, R.eos, #R.started_node, R.started_node, #R.started_bitmap, R.started_bitmap, R.granularity, R.slirp_left, R.first_bit, R.unpacked) end
 
 streams.main.states = {
   -- start: The first octets of a connection.
@@ -7496,7 +7491,6 @@ function streams.main.tally() return format("RAM %s: ", text(R.block == "" and "
 
 streams.return_path = {
   name = "return_path", last = 3,
-  scalars = { "block", "shut", "bitmap_block" },
   registers = {
     body_at = 0,
     block = "",
@@ -7504,7 +7498,8 @@ streams.return_path = {
     bitmap_block = "",
   },
 }
-table.insert(streams.return_path.scalars, "body_at")
+
+function streams.return_path.key() return pack("dI4c0dI4c0", R.body_at, #R.block, R.block, R.shut, #R.bitmap_block, R.bitmap_block) end
 
 streams.return_path.states = {
   -- message: One message after another.
@@ -8206,7 +8201,6 @@ function streams.return_path.tally() return "" end
 
 streams.multifd = {
   name = "multifd", last = 9,
-  scalars = { "normal_pages", "normal_left", "zero_left", "block_length", "unused", "packet_size", "method", "begun", "lengths_left", "compressed", "state_left", "state_config", "data_seen" },
   registers = {
     body_at = 0,
     normal_pages = 0,
@@ -8224,7 +8218,8 @@ streams.multifd = {
     data_seen = 0,
   },
 }
-table.insert(streams.multifd.scalars, "body_at")
+
+function streams.multifd.key() return pack("dddddddddddddd", R.body_at, R.normal_pages, R.normal_left, R.zero_left, R.block_length, R.unused, R.packet_size, R.method, R.begun, R.lengths_left, R.compressed, R.state_left, R.state_config, R.data_seen) end
 
 streams.multifd.states = {
   -- init: The first packet of a channel.
@@ -8807,14 +8802,14 @@ function streams.multifd.tally() return "" end
 
 streams.preempt = {
   name = "preempt", last = 1,
-  scalars = { "block", "block_length" },
   registers = {
     body_at = 0,
     block = "",
     block_length = 0,
   },
 }
-table.insert(streams.preempt.scalars, "body_at")
+
+function streams.preempt.key() return pack("dI4c0d", R.body_at, #R.block, R.block, R.block_length) end
 
 streams.preempt.states = {
   -- ram: The preempt channel: ZERO and PAGE, and (7.1, 7.2) one EOS at the end.
@@ -9140,12 +9135,12 @@ function streams.preempt.tally() return format("RAM %s: ", text(R.block == "" an
 
 streams.cpr = {
   name = "cpr", last = 5,
-  scalars = {  },
   registers = {
     body_at = 0,
   },
 }
-table.insert(streams.cpr.scalars, "body_at")
+
+function streams.cpr.key() return pack("d", R.body_at) end
 
 streams.cpr.states = {
   -- start: The first octets of a connection.

@@ -26,6 +26,9 @@ from .steps import StreamPrinter
 RUNTIME = ("1_basics", "1_shapes", "2_state", "3_show", "4_machine", "5_notes", "6_flows")
 ENTRY = ("7_dissect", "8_register")
 MAX_ITEMS_HELP = "0 shows all; a filter sees only what is shown"
+KEYED = 64
+"""Registers in one call: Lua has room for two hundred arguments."""
+
 ROLE_HELP = (
     "What a connection to these ports, or of Decode As, is taken for if its beginning is missing or says nothing"
 )
@@ -150,9 +153,8 @@ def _stream(sp: StreamPrinter) -> list[str]:
     out = [rule, f"-- stream {s.name}", rule, ""]
     table = f"streams.{s.name}"
     out += [f"{table} = {{", f"  name = {string(s.name)}, last = {len(s.states)},"]
-    out += [f"  scalars = {{ {', '.join(string(r.name) for r in _own(s) if r.type != 'map')} }},"]
     out += ["  registers = {", "    body_at = 0,", *(f"    {_register(r)}," for r in _own(s)), "  },", "}"]
-    out += ["table.insert(" + table + '.scalars, "body_at")', ""]
+    out += ["", f"function {table}.key() return {_key(s)} end", ""]
     out += [f"{table}.states = {{", *(x for st in sp.lowered for x in sp.function(st)), "}", ""]
     out += [f"{table}.bodies = {{", *(x for b in sp.bodies for x in sp.body(b)), "}"]
     out += [f"{table}.scans = {{", *("  " + x for i, b in enumerate(sp.bodies) for x in _body_scan(sp, b, i)), "}"]
@@ -165,6 +167,19 @@ def _stream(sp: StreamPrinter) -> list[str]:
 
 def _own(s: Stream) -> list[Register]:
     return [r for r in s.registers if r.scope == "direction"]
+
+
+def _key(s: Stream) -> str:
+    """The values of all registers but maps as one string, which is the same for the same values."""
+    names = ["body_at", *(r.name for r in _own(s) if r.type != "map")]
+    strings = {r.name for r in _own(s) if r.type == "bytes"}
+    parts = []
+    for i in range(0, len(names), KEYED):
+        some = names[i : i + KEYED]
+        layout = "".join("I4c0" if name in strings else "d" for name in some)
+        values = ", ".join(f"#R.{name}, R.{name}" if name in strings else f"R.{name}" for name in some)
+        parts.append(f"pack({string(layout)}, {values})")
+    return " .. ".join(parts)
 
 
 def _body_scan(sp: StreamPrinter, block: Block, index: int) -> list[str]:

@@ -40,7 +40,8 @@ end
 
 -- Octets of the stream in a text: printable, and no longer than a reader wants.
 local function text(s)
-  s = sub(s, 1, 256):gsub("[^ -~]", function(c) return format("\\x%02x", byte(c)) end)
+  s = sub(s, 1, 256)
+  if find(s, "[^ -~]") then s = s:gsub("[^ -~]", function(c) return format("\\x%02x", byte(c)) end) end
   return s
 end
 

@@ -10,7 +10,8 @@ do
   local MOST_SHAPES = 64                 -- compiled for each rule; what a stream asks for beyond that is read in Lua
   local NEVER = "(?!)"
 
-  local texts = setmetatable({}, { __mode = "k" })     -- of sets that are a single range: what most of them are
+  local texts = setmetatable({}, { __mode = "k" })     -- of sets: single ranges, which most are, and what was asked for
+  local spread_sets = {}                 -- those with the same distance from one to the next, which come again
 
   local function octet(v)
     return format("\\x%02x", v)
@@ -20,10 +21,21 @@ do
     return first == last and octet(first) or octet(first) .. "-" .. octet(last)
   end
 
-  local function set_of(first, last, step)
+  local function set_of(first, last)
     local set = {}
-    for v = first, last, step or 1 do set[v] = true end
-    if first <= last and not step then texts[set] = span(first, last) end
+    for v = first, last do set[v] = true end
+    if first <= last then texts[set] = span(first, last) end
+    return set
+  end
+
+  -- All octets that leave this rest.
+  local function octets_with(rest, divisor)
+    local k = divisor * 256 + rest
+    local set = spread_sets[k] or {}
+    if not spread_sets[k] then
+      for v = rest, 255, divisor do set[v] = true end
+      spread_sets[k] = set
+    end
     return set
   end
 
@@ -68,7 +80,7 @@ do
     local sets = { at = offset, n = n }
     for i = n, 1, -1 do
       local most = divisor < 256 and divisor or 256
-      sets[i] = most > 1 and set_of(rest % most, 255, most) or ANY
+      sets[i] = most > 1 and octets_with(rest % most, most) or ANY
       divisor, rest = divisor / most, floor(rest / most)
     end
     return rest == 0 and sets or false
@@ -89,7 +101,9 @@ do
       if v > first then ranges[#ranges + 1] = span(first, v - 1) end
       v = v + 1
     end
-    return #ranges == 0 and NEVER or "[" .. concat(ranges) .. "]"
+    if #ranges == 0 then return NEVER end
+    texts[set] = concat(ranges)
+    return "[" .. texts[set] .. "]"
   end
 
   -- The pattern of a header of that size; false if one of the conditions has none.

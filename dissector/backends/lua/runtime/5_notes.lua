@@ -79,9 +79,9 @@ do
 
   -- The live flow goes on otherwise: what the quick way has left to be done is done.
   function end_run()
+    if not quick_shape then return end
     put_run()
     run, room, in_a_row = false, 0, 0
-    if not quick_shape then return end
     local place = position + skip
     local k = (place - quick_place) / quick_size
     totals[quick_counter], seen[quick_pdu] = totals[quick_counter] + k, seen[quick_pdu] + k
@@ -160,29 +160,9 @@ local function copy(t)
   return c
 end
 
--- The values of the registers as one string, which is the same for the same values.
-local function key_of(tables)
-  local names, values, layout, n = tables.scalars, {}, tables.layout, 0
-  if not layout then
-    layout = ""
-    for k = 1, #names do layout = layout .. (type(R[names[k]]) == "string" and "I4c0" or "d") end
-    tables.layout = layout
-  end
-  for k = 1, #names do
-    local v = R[names[k]]
-    if type(v) == "string" then
-      values[n + 1], values[n + 2], n = #v, v, n + 2
-    else
-      n = n + 1
-      values[n] = v
-    end
-  end
-  return pack(layout, spread(values, 1, n))
-end
-
 -- The registers and regions of this flow have changed since they were last noted, or may have.
 local function note_registers(flow, i)
-  local key = key_of(flow.tables)
+  local key = flow.tables.key()
   local known = flow.known[key]
   if not known or region ~= flow.noted_region then
     known = { R = known and known.R or copy(R), region = region }
