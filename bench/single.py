@@ -7,9 +7,9 @@ writing of the tree as JSON is in it, with all octets of the payload; reading th
 of a sharkd whose plugin does nothing: what TCP only takes.
 
 How the cost grows is one number, the exponent: 1 is twice the time for twice the octets, 2 four times.  It is the slope
-of a line through the logarithms of three sizes and of the processor time beyond that of a very small capture; the
-smallest time of several rounds stands for each, since what disturbs a run only ever adds.  TCP only is measured beside
-the plugin: what grows there, too, is Wireshark's and the machine's.
+of a line through the logarithms of three sizes and of the processor time beyond that of a very small capture, which
+takes turns with each; the smallest time of several rounds stands for each, since what disturbs a run only ever adds.
+TCP only is measured beside the plugin: what grows there, too, is Wireshark's and the machine's.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.inputs import SEGMENTS
 from bench.plan import Inputs, Missing, Plan, dissector, spread
-from bench.runs import NOOP, Loads, once, rounds
+from bench.runs import NOOP, Loads, Usage, once, rounds
 from dissector.errors import TsharkError
 from dissector.tshark import Sharkd, Tshark
 from dissector.tshark.sharkd import JSON_RPC_SINCE
@@ -77,13 +78,12 @@ def growth(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]
     segment = max(SEGMENTS)
     sizes = [plan.size * step for step in STEPS]
     small, made = inputs.capture("pages", segment, SMALL)
-    start = least(loads, small, MANY)
-    points: dict[str, list[tuple[float, float]]] = {name: [] for name in start}
+    points: dict[str, list[tuple[float, float]]] = {}
     for size in sizes:
         with inputs.borrowed("pages", segment, size) as (path, big):
             inputs.say(f"growth, {size:g} MB")
-            for name, seconds in least(loads, path, many(size)).items():
-                points[name].append((big.octets - made.octets, max(seconds - start[name], 1e-3)))
+            for name, seconds in beyond(loads, path, small, many(size)).items():
+                points.setdefault(name, []).append((big.octets - made.octets, seconds))
     for name, each in points.items():
         yield {"work": name, "megabytes": sizes, "seconds": [s for _, s in each], "exponent": exponent(each)}
 
@@ -93,12 +93,18 @@ def many(size: float) -> int:
     return max(FEW, min(MANY, round(MANY * SETTLED / size)))
 
 
-def least(loads: Loads, path: Path, count: int) -> dict[str, float]:
-    """The least seconds of processor time in each way."""
+def beyond(loads: Loads, path: Path, small: Path, count: int) -> dict[str, float]:
+    """The least seconds of processor time in each way, less those for the small capture in the same rounds."""
+    pairs = (("", path), (" start", small))
+    found = rounds({name + end: way for end, each in pairs for name, way in works(loads, each).items()}, count)
+    least = {name: min(u.cpu for u in used) for name, used in found.items()}
+    return {name: max(least[name] - least[name + " start"], 1e-3) for name in works(loads, path)}
+
+
+def works(loads: Loads, path: Path) -> dict[str, Callable[[], Usage]]:
+    """What is looked at as it grows."""
     command = dissector("summary", "--json", path)
-    ways = {"plugin": loads.way("plugin", path), "TCP only": loads.way("tcp", path), "summary": lambda: once(command)}
-    found = rounds(ways, count)
-    return {name: min(u.cpu for u in used) for name, used in found.items()}
+    return {"plugin": loads.way("plugin", path), "TCP only": loads.way("tcp", path), "summary": partial(once, command)}
 
 
 def exponent(points: list[tuple[float, float]]) -> float:
