@@ -152,11 +152,22 @@ do
     end
   end
 
-  -- Headers of such a shape, each with a payload behind it, so that there is one every *size* octets, from offset o on
-  -- and up to *stop*.  Where the last eight were there, the next eight are asked for at once: one call instead of
-  -- eight, and what is looked at in vain when the run ends is forgotten.  Returns the offset behind the run, and how
-  -- many there were.
   local steady = 0                     -- headers in a row, here and in the segments before
+
+  -- Those that are left of a steady run in this segment: fewer than eight.
+  local function rest_of_run(is, tvb, o, stop, header, size, k)
+    local heads, n = "", 0
+    for at = o, stop, size do heads, n = heads .. raw(tvb, at, header), n + 1 end
+    local _, last = regex_find(is, heads)
+    local found = last / header
+    if found < n then steady = 0 end
+    return o + found * size, k + found
+  end
+
+  -- Headers of such a shape, each with a payload behind it, so that there is one every *size* octets, from offset o on
+  -- and up to *stop*.  Where the last eight were there, the next eight are asked for at once, or those that are left in
+  -- the segment: one call instead of eight, and what is looked at in vain when the run ends is forgotten.  Returns the
+  -- offset behind the run, and how many there were.
   function run_of_shape(is, tvb, o, stop, header, size)
     local k, raw = 0, raw
     local last_of_eight = steady >= 8 and stop - 7 * size or -1
@@ -178,6 +189,7 @@ do
       k, o = k + 8, h + size
       if o > stop then return o, k end   -- as steady as before
     end
+    if steady >= 8 and o + size <= stop then return rest_of_run(is, tvb, o, stop, header, size, k) end
     while o <= stop do
       local _, last = regex_find(is, raw(tvb, o, header))
       if last < header then

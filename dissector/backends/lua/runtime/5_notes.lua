@@ -31,7 +31,7 @@ end
 
 do
   local FULL = 120                     -- numbers in a string
-  local STEADY = 16                    -- notes of a run that are written in full: a shorter one is not worth a string
+  local STEADY = 8                     -- notes of a run that are written in full: a shorter one is not worth a string
   local unpack_notes = Struct.unpack
   local formats = setmetatable({}, { __index = function(known, n)
     known[n] = ("d"):rep(n)
