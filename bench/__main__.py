@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import history, markdown, table
+from bench import history, markdown, stored, table
 from bench.inputs import KINDS, SEGMENTS
 from bench.measure import run
 from bench.plan import PLUGIN, ROWS, Plan
@@ -33,7 +33,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--against", type=Path, metavar="FILE", help="another plugin, side by side with ours in row nbd")
     p.add_argument("--analyze-migration", type=Path, metavar="FILE", help="QEMU's scripts/analyze-migration.py")
     p.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured, - for stdout")
-    p.add_argument("--from", type=Path, metavar="FILE", dest="stored", help="measure nothing, show what --json wrote")
+    p.add_argument(
+        "--from",
+        type=Path,
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        dest="stored",
+        help="measure nothing, show what --json wrote; rows of several runs are joined",
+    )
     p.add_argument(
         "--markdown", type=Path, metavar="FILE", help="put the tables between this file's markers, - for stdout"
     )
@@ -72,7 +80,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code is 2 when it could not be done."""
     options = parser().parse_args(words)
     try:
-        result = stored(options.stored) if options.stored else run(plan_of(options), say)
+        result = stored.joined(options.stored) if options.stored else run(plan_of(options), say)
         told = "\n".join(table.lines(result)) + "\n"
         for path, text in ((options.json, json.dumps(result, indent=2) + "\n"), (options.markdown, None)):
             if path is None:
@@ -90,17 +98,6 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     print(told, end="")
     return 0
-
-
-def stored(path: Path) -> dict[str, object]:
-    """What an earlier run wrote with ``--json``."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DissectorError(str(path), f"cannot be read as what --json writes: {error}") from error
-    if not isinstance(found, dict):
-        raise DissectorError(str(path), "is not what --json writes")
-    return found
 
 
 if __name__ == "__main__":

@@ -45,5 +45,8 @@ def with_line(text: str, new: Sequence[str]) -> str:
 
 
 def add(result: Mapping[str, Any], path: Path = PATH) -> None:
-    """Write it."""
-    path.write_text(with_line(path.read_text(encoding="utf-8"), line(result)), encoding="utf-8")
+    """Write it, and those with other releases of tshark beside it."""
+    text = path.read_text(encoding="utf-8")
+    for each in (result, *result.get("others", ())):
+        text = with_line(text, line(each))
+    path.write_text(text, encoding="utf-8")

@@ -35,6 +35,8 @@ def sections(result: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], li
         rows = [promise_row(target, result) for target in TARGETS if target.portable == portable]
         if any(row[2:4] != ("", "") for row in rows):
             yield title, ("row", "promise", "by instructions", "by time", "kept"), rows
+    if "others" in result:
+        yield other_releases([result, *result["others"]])
     for part, (title, head, row_of) in SECTIONS.items():
         if part in result:
             found = result[part]
@@ -51,6 +53,17 @@ def promise_row(target: Target, result: Mapping[str, Any]) -> Sequence[str]:
         "" if spread is None else f"{interval(spread)}{target.unit}",
         {True: "yes", False: "no", None: "not measured"}[kept],
     )
+
+
+def other_releases(results: Sequence[Mapping[str, Any]]) -> tuple[str, Sequence[str], list[Sequence[str]]]:
+    """What is promised of tshark, by time, in each release of it that was measured."""
+    of_others = [t for t in TARGETS if any(t.timed(each) is not None for each in results[1:])]
+    rows: list[Sequence[str]] = []
+    for target in of_others:
+        spreads = (target.timed(each) for each in results)
+        figures = ("" if spread is None else f"{interval(spread)}{target.unit}" for spread in spreads)
+        rows.append((target.label, f"{target.sign} {target.limit:g}{target.unit}", *figures))
+    return "By time, with other releases of Wireshark", ("row", "promise", *(each["tshark"] for each in results)), rows
 
 
 def load_row(row: Mapping[str, Any]) -> Sequence[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench import history, markdown, table
+from bench import history, markdown, stored, table
 from bench.__main__ import main
 from bench.callgrind import Slope
 from bench.plan import beyond_start
@@ -172,6 +172,61 @@ class TestTables:
 
         assert 0 == main(["--from", str(path), "--markdown", "-"])
         assert markdown.text(result(generate=GENERATE)) == capsys.readouterr().out
+
+
+class TestStored:
+    def written(self, folder: Path, name: str, **parts: Any) -> Path:
+        """A file as ``--json`` writes it."""
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps({**result(), **parts}))
+        return path
+
+    def test_rows_of_several_runs_are_joined(self, tmp_path: Path) -> None:
+        """The later one of two, and what was left out once is not left out when it was measured another time."""
+        first = self.written(tmp_path, "a", generate=GENERATE, real=[1], skipped={"frame": "no sharkd", "nbd": "gone"})
+        second = self.written(tmp_path, "b", real=[2], frame={"milliseconds": spread(1, 2, 3)})
+        found = stored.joined([first, second])
+
+        assert {"nbd": "gone"} == found["skipped"]
+        assert (GENERATE, [2]) == (found["generate"], found["real"])
+        assert "frame" in found
+        assert "others" not in found
+
+    def test_another_tshark_stands_beside_it(self, tmp_path: Path) -> None:
+        """In a table and a line of history of its own; nothing of it enters the promises."""
+        usual = self.written(tmp_path, "a", generate=GENERATE)
+        other = self.written(tmp_path, "b", tshark="4.6", frame={"milliseconds": spread(1, 2, 3)})
+        found = stored.joined([usual, other])
+        lines = list(table.lines(found))
+        history.add(found, path := self.history(tmp_path))
+
+        start = lines.index("By time, with other releases of Wireshark")
+        assert ["row", "promise", "4.0", "4.6"] == lines[start + 1].split()
+        assert ["≤", "5", "ms", "2.00", "[1.00-3.00]", "ms"] == lines[start + 2].split("pages", 1)[1].split()
+        assert "frame" not in found
+        assert [["1.0", "4.0"], ["1.0", "4.6"]] == [each.split(",")[:2] for each in path.read_text().splitlines()[1:]]
+
+    def history(self, folder: Path) -> Path:
+        """An empty one."""
+        path = folder / "history.csv"
+        path.write_text(",".join(history.COLUMNS) + "\n")
+        return path
+
+    def test_runs_that_differ_are_not_joined(self, tmp_path: Path) -> None:
+        """One line tells how everything was measured."""
+        files = [self.written(tmp_path, "a"), self.written(tmp_path, "b", rounds=3)]
+
+        with pytest.raises(DissectorError, match="rounds 3, where another has 5"):
+            stored.joined(files)
+
+    @pytest.mark.parametrize("text", ["[]", "{}", "no json"])
+    def test_other_files_are_refused(self, tmp_path: Path, text: str) -> None:
+        """By name."""
+        path = tmp_path / "other.json"
+        path.write_text(text)
+
+        with pytest.raises(DissectorError, match=r"other\.json"):
+            stored.joined([path])
 
 
 class TestHistory:
