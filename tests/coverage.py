@@ -19,7 +19,8 @@ from dissector.backends.base import write
 from dissector.backends.markdown.words import code, inline, link, plain, table
 from dissector.decode import PduSeen
 from dissector.frontend.streams import translate_protocol
-from dissector.ir.model import Finding, Protocol
+from dissector.ir.model import Protocol
+from dissector.ir.pdus import Finding
 from dissector.protocols.qemu_migration import PROTOCOL
 from dissector.reading import Reading
 from tests.qemu_migration.test_streams import decoded, said

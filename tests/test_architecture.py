@@ -43,7 +43,7 @@ ONLY = {
 """Floors that look at less than all below them: no Scapy for the executors, no protocol for the capture reader."""
 
 SCAPY = {"protocols", "frontend", "proof", "cli"}
-MAX_LINES = 480
+MAX_LINES = 400
 
 
 def modules() -> list[Path]:

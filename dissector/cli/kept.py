@@ -11,7 +11,7 @@ made again.  One file is one installation; a stream, or a choice of PDUs to repo
 the program ends.
 
 The file is a pickle of frozen dataclasses of the IR and the decoder and of nothing else, each part that is equal to
-another stored once.  A Scapy class is in it by its name, as :class:`~dissector.ir.model.Named`.
+another stored once.  A Scapy class is in it by its name, as :class:`~dissector.ir.pdus.Named`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from typing import Any
 
 from dissector.cli.private import cache_folder, read_private, write_private
 from dissector.decode.compile import Printed, adopt, printed_of
-from dissector.ir.model import Named, Protocol
+from dissector.ir.model import Protocol
+from dissector.ir.pdus import Named
 
 PACKAGE = Path(__file__).resolve().parent.parent
-FOLDERS = ("", "cli", "decode", "frontend", "ir", "protocols", "protocols/qemu_migration")
+FOLDERS = ("", "cli", "declare", "decode", "frontend", "ir", "protocols", "protocols/qemu_migration")
 """Where the sources are, in the package, that decide what is kept; files of deeper folders do not."""
 
 PICKLED = ("dissector.ir.", "dissector.decode.")

@@ -17,7 +17,8 @@ from dissector.decode import events as e
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dissector.ir.model import Field, Protocol
+    from dissector.ir.model import Protocol
+    from dissector.ir.pdus import Field
 
 SHOWN_OCTETS = 16
 ARROWS = {"forward": ">", "reverse": "<"}

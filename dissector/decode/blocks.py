@@ -10,7 +10,8 @@ from __future__ import annotations
 from ..ir.expr import Const, Expr, Ref, rewrite
 from ..ir.findings import LONGEST
 from ..ir.lower import lower, lower_scan
-from ..ir.model import Assign, Scan, State, Stream
+from ..ir.model import Assign, State, Stream
+from ..ir.pdus import Scan
 from ..ir.steps import Block, Lowered
 from .mixed import Mix
 from .printer import MUL

@@ -34,7 +34,8 @@ from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
 
-from ..ir.model import Rule, Scan, Stream
+from ..ir.model import Rule, Stream
+from ..ir.pdus import Scan
 from .events import Found, PduSeen, text_of
 from .printer import is_printable
 from .registers import parameters_of

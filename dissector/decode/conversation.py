@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DissectorError
-from ..ir.expr import NeedMore, evaluate
+from ..ir.evaluate import NeedMore, evaluate
 from ..ir.model import Channel, Protocol, Stream
 from .compile import compile_stream
 from .events import Builder, Event, Recognised, Source, Unrecognised

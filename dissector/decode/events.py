@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DissectorError
-from ..ir.model import Finding, Group, Named, Pdu, Severity
+from ..ir.pdus import Finding, Group, Named, Pdu, Severity
 
 Builder = Callable[[Any, bytes, Mapping[str, Any]], Any]
 """Makes a packet of (``Pdu.origin``, octets, registers).  The decoder knows no packet library, so its caller has it."""

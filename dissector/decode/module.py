@@ -13,7 +13,8 @@ from typing import Any
 
 from ..errors import DissectorError
 from ..ir.expr import Expr, Ref
-from ..ir.model import Finding, Message, Stream
+from ..ir.model import Stream
+from ..ir.pdus import Finding, Message
 from .printer import Printer
 from .steps import StepPrinter, Writer
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from ..errors import DissectorError
 from ..ir.findings import DEPTH, LONGEST, LOST, MAP_FULL, OVERRUN, SHORT_REGION, TOO_LONG
-from ..ir.model import Finding, Stream
+from ..ir.model import Stream
+from ..ir.pdus import Finding
 from .compile import Code, Step, compile_stream
 from .events import Builder, Event, Found, Lost, Malformed, PduSeen, Source
 from .registers import Registers, nearest, snapshot

@@ -26,7 +26,7 @@ from dissector.frontend.scope import Session
 from dissector.frontend.statements import Body
 from dissector.frontend.values import PACKET, Static, Value, scalar
 from dissector.ir.expr import Expr, Ref
-from dissector.ir.model import NOWHERE, SourceRef
+from dissector.ir.pdus import NOWHERE, SourceRef
 from dissector.ir.simplify import simplify
 
 ROLES: Mapping[str, tuple[str, ...]] = {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Scapy field classes, one row each: what a field of that class is in the IR.
 
-A row is a function from a Scapy field to keyword arguments of :class:`dissector.ir.model.Field`; it is found by the
+A row is a function from a Scapy field to keyword arguments of :class:`dissector.ir.pdus.Field`; it is found by the
 nearest base class that has one, but a class that overrides how octets are read (``getfield``, ``m2i``, ``addfield``
 and the like) is not its base: it needs a row of its own, or it is refused.  A silent guess would be a wrong dissector.
 
@@ -19,7 +19,7 @@ from scapy import fields as sf
 from ..declare import UNPACKERS, E, as_expr
 from ..errors import Refused
 from ..ir.expr import Const, Expr
-from ..ir.model import Field, Flag, Packed, Part, SourceRef
+from ..ir.pdus import Field, Flag, Packed, Part, SourceRef
 from ..protocols.fields import HighPart, LowPart, PayloadField
 from .callables import ROLES, translate
 from .oracle import check

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Scapy layer as a :class:`dissector.ir.model.Pdu`.
+"""A Scapy layer as a :class:`dissector.ir.pdus.Pdu`.
 
 This file knows how a layer is put together: conditional fields around fields, bit fields that share octets, the
 attributes of :class:`dissector.protocols.pdu.Pdu` that give names.  What a single field is, is the business of
@@ -24,7 +24,7 @@ from scapy.packet import Packet
 from ..declare import E, Until
 from ..errors import Refused
 from ..ir.expr import Const, Expr
-from ..ir.model import Field, Flag, Pdu, Scan, SourceRef
+from ..ir.pdus import Field, Flag, Pdu, Scan, SourceRef
 from .fields import Subject, bit_width, translate_field
 from .source import tree_of
 

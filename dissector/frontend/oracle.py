@@ -24,7 +24,7 @@ from dissector.declare import E
 from dissector.frontend.callables import Translation
 from dissector.frontend.samples import Sample, Source, View
 from dissector.frontend.values import class_name
-from dissector.ir.expr import evaluate
+from dissector.ir.evaluate import evaluate
 
 CONDITIONS = frozenset({"cond", "multi_cond"})
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from types import CodeType, FunctionType
 
 from dissector.errors import Refused
-from dissector.ir.model import SourceRef
+from dissector.ir.pdus import SourceRef
 
 FunctionNode = ast.Lambda | ast.FunctionDef
 Candidate = tuple[FunctionNode, str]

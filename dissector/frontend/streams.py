@@ -17,6 +17,7 @@ from typing import Any
 from .. import declare as d
 from ..errors import Refused
 from ..ir import model as m
+from ..ir import pdus
 from ..ir.expr import Expr, Lookup, Ref, Type, rewrite, walk
 from ..ir.simplify import simplify
 from .layers import relative, scan_of, translate_layer
@@ -127,17 +128,17 @@ class _Stream:
         )
 
     def state_of(self, x: d.State) -> m.State:
-        source = m.SourceRef(relative(x.source.file), x.source.line)
+        source = pdus.SourceRef(relative(x.source.file), x.source.line)
         return m.State(x.name, tuple(self.rule(x, r) for r in x.rules), x.doc, source)
 
     def resync(self, r: d.Resync) -> m.Resync:
         where = f"stream {self.s.name}: resync"
         scan = scan_of(r.until)
-        scan = m.Scan(self.expr(scan.accept, where, None) if scan.accept else None, scan.anchor, scan.window)
+        scan = pdus.Scan(self.expr(scan.accept, where, None) if scan.accept else None, scan.anchor, scan.window)
         return m.Resync(self.state(r.goto, where), scan, self.assigns(r.do, where, None))
 
     def rule(self, state: d.State, r: d.Rule) -> m.Rule:
-        source = m.SourceRef(relative(r.source.file), r.source.line)
+        source = pdus.SourceRef(relative(r.source.file), r.source.line)
         where = f"{source}: state {state.name!r}"
         pdu = self.pdu(r.pdu, where) if r.pdu else None
         if r.count is not None:
@@ -159,31 +160,31 @@ class _Stream:
             source=source,
         )
 
-    def pdu(self, cls: type, where: str) -> m.Pdu:
+    def pdu(self, cls: type, where: str) -> pdus.Pdu:
         p = translate_layer(cls)
         fields = tuple(
-            m.Field(**{**{n: getattr(f, n) for n in f.__dataclass_fields__}, **self.field_exprs(f, p)})
+            pdus.Field(**{**{n: getattr(f, n) for n in f.__dataclass_fields__}, **self.field_exprs(f, p)})
             for f in p.fields
         )
         scan = p.scan
         if scan is not None and scan.accept is not None:
-            scan = m.Scan(self.expr(scan.accept, where, None), scan.anchor, scan.window)
-        return m.Pdu(p.name, p.label, fields, p.doc, scan, p.source, p.origin)
+            scan = pdus.Scan(self.expr(scan.accept, where, None), scan.anchor, scan.window)
+        return pdus.Pdu(p.name, p.label, fields, p.doc, scan, p.source, p.origin)
 
-    def field_exprs(self, f: m.Field, p: m.Pdu) -> dict[str, Any]:
+    def field_exprs(self, f: pdus.Field, p: pdus.Pdu) -> dict[str, Any]:
         where = f"{f.source}: {p.name}.{f.name}"
         out: dict[str, Any] = {"size": self.expr(f.size, where, p)}
         if f.present is not None:
             out["present"] = self.expr(f.present, where, p)
         if f.part is not None:
-            out["part"] = m.Part(f.part.which, self.expr(f.part.modulus, where, p))
+            out["part"] = pdus.Part(f.part.which, self.expr(f.part.modulus, where, p))
         if f.packed is not None:
             methods = tuple((name, self.expr(when, where, None)) for name, when in f.packed.methods)
             size, alone = (self.expr(e, where, None) for e in (f.packed.size, f.packed.alone))
-            out["packed"] = m.Packed(size, f.packed.label, methods, alone)
+            out["packed"] = pdus.Packed(size, f.packed.label, methods, alone)
         return out
 
-    def match(self, r: d.Rule, pdu: m.Pdu | None, where: str) -> tuple[m.Match, ...]:
+    def match(self, r: d.Rule, pdu: pdus.Pdu | None, where: str) -> tuple[m.Match, ...]:
         if not r.match:
             return ()
         if pdu is None:
@@ -209,7 +210,7 @@ class _Stream:
             str(r.source), f"{cls.__name__}.{name} has no default to match", "give match a dict with the value"
         )
 
-    def assigns(self, do: Iterable[tuple[d.E, Any]], where: str, pdu: m.Pdu | None) -> tuple[m.Assign, ...]:
+    def assigns(self, do: Iterable[tuple[d.E, Any]], where: str, pdu: pdus.Pdu | None) -> tuple[m.Assign, ...]:
         out = []
         for target, value in do:
             node = target.node
@@ -222,18 +223,18 @@ class _Stream:
             out.append(m.Assign(node.path[1], self.expr(d.as_expr(value), where, pdu), key))
         return tuple(out)
 
-    def finding(self, f: d.Finding, where: str, pdu: m.Pdu | None) -> m.Finding:
+    def finding(self, f: d.Finding, where: str, pdu: pdus.Pdu | None) -> pdus.Finding:
         when = self.expr(f.when.node, where, pdu) if f.when is not None else None
-        return m.Finding(f.name, f.severity, f.group, self.message(f.message, where, pdu), when)
+        return pdus.Finding(f.name, f.severity, f.group, self.message(f.message, where, pdu), when)
 
-    def note(self, n: d.Note, where: str, pdu: m.Pdu | None) -> m.Note:
+    def note(self, n: d.Note, where: str, pdu: pdus.Pdu | None) -> m.Note:
         when = self.expr(n.when.node, where, pdu) if n.when is not None else None
         return m.Note(n.abbrev, n.label, n.type, self.expr(n.value.node, where, pdu), when, n.hex)  # type: ignore[arg-type]
 
-    def message(self, t: d.Message | str, where: str, pdu: m.Pdu | None) -> m.Message:
+    def message(self, t: d.Message | str, where: str, pdu: pdus.Pdu | None) -> pdus.Message:
         if isinstance(t, str):
-            return m.Message(t.replace("%", "%%"))
-        return m.Message(t.format, tuple(self.expr(d.as_expr(a), where, pdu) for a in t.args))
+            return pdus.Message(t.replace("%", "%%"))
+        return pdus.Message(t.format, tuple(self.expr(d.as_expr(a), where, pdu) for a in t.args))
 
     def state(self, name: str, where: str) -> str:
         self.known(name, self.states, where, "state")
@@ -245,7 +246,7 @@ class _Stream:
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(names)) or 'none'}"
             raise Refused(where, f"no {kind} {name!r}", hint)
 
-    def expr(self, e: Expr, where: str, pdu: m.Pdu | None) -> Expr:
+    def expr(self, e: Expr, where: str, pdu: pdus.Pdu | None) -> Expr:
         """*e* with every reference checked and typed."""
         fields = {f.name: f.value_type for f in pdu.fields} if pdu else {}
         for n in walk(e):
@@ -261,7 +262,7 @@ class _Stream:
 
         return simplify(rewrite(e, typed))
 
-    def reference(self, n: Ref, where: str, fields: dict[str, Any], pdu: m.Pdu | None) -> None:
+    def reference(self, n: Ref, where: str, fields: dict[str, Any], pdu: pdus.Pdu | None) -> None:
         if len(n.path) != 2:
             what = ".".join(n.path)
             raise Refused(where, f"{what} is not a value", "write F.field, S.register or P.parameter")

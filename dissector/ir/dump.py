@@ -27,7 +27,8 @@ from .expr import (
     Un,
     UntilNul,
 )
-from .model import Assign, Channel, Field, Finding, Message, Pdu, Protocol, Resync, Rule, Stream
+from .model import Assign, Channel, Protocol, Resync, Rule, Stream
+from .pdus import Field, Finding, Message, Pdu
 
 PRECEDENCE = {
     "or": 1,

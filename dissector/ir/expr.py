@@ -2,7 +2,7 @@
 """Expressions: the one language of lengths, conditions, counts and register values.
 
 Every Scapy callable and every expression object of :mod:`dissector.declare` ends up here, and every
-executor (the decoder, the Lua printer, :func:`evaluate`) starts from here.  Sixteen frozen node types,
+executor (the decoder, the Lua printer, :mod:`dissector.ir.evaluate`) starts from here.  Sixteen frozen node types,
 compared by value, none of them aware of a protocol.
 
 Two properties are worth their trouble:
@@ -27,10 +27,9 @@ else  the name of a callable's own argument (``next_cls_cb(pkt, lst, cur, remain
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 Type = Literal["int", "bool", "bytes", "map", "any"]
 
@@ -246,39 +245,6 @@ class Printable(Expr):
 
 TRUE, FALSE = Const(True), Const(False)
 
-BIN: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "&": operator.and_,
-    "|": operator.or_,
-    "^": operator.xor,
-    "<<": operator.lshift,
-    ">>": operator.rshift,
-}
-CMP: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-class NeedMore(Exception):
-    """A peek reaches past the octets at hand.  Nothing has changed; ``octets`` from the cursor are needed."""
-
-    def __init__(self, octets: int) -> None:
-        super().__init__(octets)
-        self.octets = octets
-
-
-# --------------------------------------------------------------------------------------------------- walking
-
 
 def _declared(node: type[Expr]) -> tuple[str, ...]:
     """The attributes of a kind of node that are declared as expressions."""
@@ -348,94 +314,3 @@ def _with(e: Expr, changed: Mapping[str, Expr]) -> Expr:
 def refs(e: Expr, scope: str | None = None) -> set[tuple[str, ...]]:
     """Paths of all references in *e*, those of one scope only when *scope* is given."""
     return {n.path for n in walk(e) if isinstance(n, Ref) and (scope is None or n.path[0] == scope)}
-
-
-# ------------------------------------------------------------------------------------------------ evaluation
-
-
-class Evaluator:
-    """The reference meaning of every node, written to be read, not to be fast."""
-
-    _handlers: ClassVar[dict[type[Expr], str]] = {}
-
-    def __init__(self, args: Mapping[str, Any], ahead: bytes | bytearray | memoryview = b"") -> None:
-        self.args, self.ahead = args, ahead
-
-    def __call__(self, e: Expr) -> Any:
-        return getattr(self, "_" + type(e).__name__.lower())(e)
-
-    def _const(self, e: Const) -> Any:
-        return e.value
-
-    def _ref(self, e: Ref) -> Any:
-        v: Any = self.args[e.path[0]]
-        for name in e.path[1:]:
-            v = self._step(v, name)
-        return v
-
-    @staticmethod
-    def _step(v: Any, name: str) -> Any:
-        if isinstance(v, Mapping):
-            return v[name]
-        return v[int(name[1:-1])] if name.startswith("[") else getattr(v, name)
-
-    def _size(self, e: Size) -> int:
-        return len(self(e.of))
-
-    def _untilnul(self, e: UntilNul) -> bytes:
-        return bytes(self(e.of)).partition(b"\0")[0]
-
-    def _un(self, e: Un) -> Any:
-        x = self(e.x)
-        return (not x) if e.op == "not" else -x if e.op == "-" else ~x
-
-    def _bin(self, e: Bin) -> Any:
-        return BIN[e.op](self(e.a), self(e.b))
-
-    def _cmp(self, e: Cmp) -> bool:
-        return CMP[e.op](self(e.a), self(e.b))
-
-    def _logic(self, e: Logic) -> bool:
-        return bool((self(e.a) and self(e.b)) if e.op == "and" else (self(e.a) or self(e.b)))
-
-    def _isnone(self, e: IsNone) -> bool:
-        return self(e.x) is None
-
-    def _inset(self, e: InSet) -> bool:
-        return self(e.x) in e.values
-
-    def _if(self, e: If) -> Any:
-        return self(e.t) if self(e.c) else self(e.f)
-
-    def _case(self, e: Case) -> Any:
-        key = self(e.x)
-        for known, result in e.entries:
-            if known == key:
-                return result
-        return self(e.default)
-
-    def _lookup(self, e: Lookup) -> Any:
-        return self(e.map).get(self(e.key), e.default.value)
-
-    def _peek(self, e: Peek) -> int:
-        return int.from_bytes(self._octets(self(e.offset), e.size), "big")
-
-    def _peekbytes(self, e: PeekBytes) -> bytes:
-        return self._octets(self(e.offset), self(e.size))
-
-    def _printable(self, e: Printable) -> bool:
-        v = self(e.of)
-        return len(v) > 0 and all(0x20 <= c <= 0x7E for c in v)
-
-    def _octets(self, offset: int, size: int) -> bytes:
-        if len(self.ahead) < offset + size:
-            raise NeedMore(offset + size)
-        return bytes(self.ahead[offset : offset + size])
-
-
-def evaluate(e: Expr, args: Mapping[str, Any], ahead: bytes | bytearray | memoryview = b"") -> Any:
-    """The value of *e*.  *args* maps the first path element of every reference to an object or mapping.
-
-    Raises :class:`NeedMore` when a peek reaches past *ahead*.
-    """
-    return Evaluator(args, ahead)(e)

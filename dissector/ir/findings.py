@@ -6,7 +6,7 @@ The arguments of their messages are not expressions: each executor fills them in
 
 from __future__ import annotations
 
-from .model import Finding, Message
+from .pdus import Finding, Message
 
 GAP = Finding("gap", "warn", "sequence", Message("%d octets are missing from the capture"))
 LOST = Finding("lost", "warn", "sequence", Message("stream position lost, searching for a place to go on"))

@@ -45,7 +45,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .expr import Expr
-from .model import NOWHERE, Finding, Flag, Message, SourceRef
+from .pdus import NOWHERE, Finding, Flag, Message, SourceRef
 
 Kind = Literal["uint", "int", "float", "bool", "bytes", "string", "ipv4", "ipv6", "ether", "uuid", "time"]
 Names = tuple[tuple[int, str], ...]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .expr import BIN, CMP, FALSE, TRUE, Case, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Un, rebuilt
+from .evaluate import BIN, CMP
+from .expr import FALSE, TRUE, Case, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Un, rebuilt
 from .expr import Bin as Arith
 
 Members = tuple[Expr, tuple[Any, ...]]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .expr import Const, Expr
-from .model import Assign, Fact, Field, Finding, Message, Note, Rule, State
+from .model import Assign, Fact, Note, Rule, State
+from .pdus import Field, Finding, Message
 
 NOTHING = Const(0)
 

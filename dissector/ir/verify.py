@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from .expr import Const, Expr, refs
 from .lower import lower
-from .model import Finding, Message, Protocol, Rule, Stream
+from .model import Protocol, Rule, Stream
+from .pdus import Finding, Message
 from .steps import Block
 
 

@@ -11,7 +11,7 @@ import pytest
 from dissector.backends.base import create
 from dissector.backends.markdown.words import paragraphs, plain, readable, slug
 from dissector.declare import E, F, P, S, both, choose, iif, not_, peek, peek_bytes
-from dissector.ir.model import Field, Flag
+from dissector.ir.pdus import Field, Flag
 from tests.coverage import protocol
 
 PAGE = create("markdown").generate(protocol())

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from dissector.backends.lua.printer import Printer, number, string
-from dissector.ir.expr import Bin, Cmp, Const, Expr, If, InSet, Logic, Lookup, Ref, Un, evaluate
+from dissector.ir.evaluate import evaluate
+from dissector.ir.expr import Bin, Cmp, Const, Expr, If, InSet, Logic, Lookup, Ref, Un
 from tests.support import expressions as ex
 
 VERSIONS = ("lua51", "lua52", "lua53", "lua54")

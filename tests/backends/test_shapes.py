@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from dissector.backends.lua.shapes import shape_of
 from dissector.ir.dump import show
-from dissector.ir.expr import Bin, Cmp, Const, Expr, Logic, Ref, Un, evaluate
+from dissector.ir.evaluate import evaluate
+from dissector.ir.expr import Bin, Cmp, Const, Expr, Logic, Ref, Un
 from dissector.ir.steps import Guard, Load
 
 VERSIONS = ("lua51", "lua52", "lua53", "lua54")

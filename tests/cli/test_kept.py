@@ -16,7 +16,8 @@ from dissector.cli.private import CHECK, cache_folder, read_private, write_priva
 from dissector.cli.summary import counted
 from dissector.decode import Machine, PduSeen, Session
 from dissector.decode.compile import compile_stream
-from dissector.ir.model import Named, Protocol
+from dissector.ir.model import Protocol
+from dissector.ir.pdus import Named
 from dissector.protocols.qemu_migration import FileHeader, MainChannel
 from tests.cli.conftest import PCAPS, complete
 

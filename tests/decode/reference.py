@@ -15,9 +15,11 @@ from typing import Any
 from dissector.decode import Event, Gap, Lost, Malformed, PduSeen, Resynced
 from dissector.decode.events import text_of
 from dissector.decode.registers import initial
-from dissector.ir.expr import Expr, NeedMore, evaluate
+from dissector.ir.evaluate import NeedMore, evaluate
+from dissector.ir.expr import Expr
 from dissector.ir.findings import DEPTH, LONGEST, MAP_FULL, OVERRUN, SHORT_REGION, TOO_LONG, TRUNCATED
-from dissector.ir.model import Assign, Field, Finding, Message, Pdu, Rule, Scan, Stream
+from dissector.ir.model import Assign, Rule, Stream
+from dissector.ir.pdus import Field, Finding, Message, Pdu, Scan
 
 Told = tuple[Any, ...]
 

@@ -14,7 +14,8 @@ from dissector.decode import Machine, Malformed, PduSeen
 from dissector.decode.compile import MOST_CODES, compile_stream
 from dissector.errors import DissectorError
 from dissector.ir.expr import Bin, Cmp, Const, Expr, If, Peek, Ref
-from dissector.ir.model import Assign, Field, Finding, Message, Note, Pdu, Register, Rule, Scan, State, Stream
+from dissector.ir.model import Assign, Note, Register, Rule, State, Stream
+from dissector.ir.pdus import Field, Finding, Message, Pdu, Scan
 from tests.decode import toy
 
 MAIN = toy.STREAMS["main"]
@@ -134,7 +135,7 @@ class TestFields:
 
     def test_parts_of_four_octets(self) -> None:
         """The two parts of a smaller integer."""
-        from dissector.ir.model import Part  # noqa: PLC0415
+        from dissector.ir.pdus import Part  # noqa: PLC0415
 
         pdu = Pdu(
             "A",

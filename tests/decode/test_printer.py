@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dissector.decode.printer import Printer, is_printable
 from dissector.errors import DissectorError
-from dissector.ir.expr import Bin, Cmp, Const, Expr, If, InSet, IsNone, Logic, Lookup, Peek, Ref, Un, evaluate
+from dissector.ir.evaluate import evaluate
+from dissector.ir.expr import Bin, Cmp, Const, Expr, If, InSet, IsNone, Logic, Lookup, Peek, Ref, Un
 from tests.support import expressions as ex
 
 A, B = Ref(("L", "a"), "int"), Ref(("L", "b"), "int")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dissector.decode import Machine, PduSeen
 from dissector.decode.boxes import Bits, Box, bits_of, boxes_of, loaded
 from dissector.decode.runs import Run
-from dissector.ir.expr import Bin, Cmp, Const, Expr, InSet, Logic, Ref, Un, evaluate
+from dissector.ir.evaluate import evaluate
+from dissector.ir.expr import Bin, Cmp, Const, Expr, InSet, Logic, Ref, Un
 from dissector.ir.lower import lower
 from tests.decode import toy
 from tests.decode.test_machine import feed

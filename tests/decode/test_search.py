@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dissector.decode.compile import Way
 from dissector.decode.search import Search
-from dissector.ir.model import Scan
+from dissector.ir.pdus import Scan
 
 FAR = 1 << 62
 

@@ -14,7 +14,7 @@ from dissector.frontend.callables import Translation, translate
 from dissector.frontend.oracle import check
 from dissector.ir.dump import show
 from dissector.ir.expr import walk
-from dissector.ir.model import SourceRef
+from dissector.ir.pdus import SourceRef
 
 Case = Callable[[str], tuple[Translation, ModuleType]]
 MakeModule = Callable[..., ModuleType]

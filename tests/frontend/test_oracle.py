@@ -19,7 +19,7 @@ from dissector.frontend.callables import Translation
 from dissector.frontend.oracle import Mismatch, Verdict, agree, check
 from dissector.frontend.samples import Sample, Source, View, Wire
 from dissector.ir.expr import TRUE, Bin, Cmp, Const, Expr, If, InSet, IsNone, Logic, Ref, Size, Un
-from dissector.ir.model import NOWHERE
+from dissector.ir.pdus import NOWHERE
 
 Case = Callable[[str], tuple[Translation, ModuleType]]
 

@@ -9,7 +9,8 @@ import pytest
 
 from dissector.ir.expr import Bin, Cmp, Const, Expr, Lookup, Ref, Un
 from dissector.ir.loops import Loop, loops_of
-from dissector.ir.model import Assign, Fact, Finding, Match, Message, Pdu, Rule, State
+from dissector.ir.model import Assign, Fact, Match, Rule, State
+from dissector.ir.pdus import Finding, Message, Pdu
 from dissector.ir.steps import Block, Guard, Load, Lowered, Need, Step
 
 HERE = "list"

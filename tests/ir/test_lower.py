@@ -7,7 +7,8 @@ import dataclasses
 
 from dissector.ir.expr import Const
 from dissector.ir.lower import MOST_LOWERED, lower
-from dissector.ir.model import Field, Finding, Message, Pdu, Rule, State, Stream
+from dissector.ir.model import Rule, State, Stream
+from dissector.ir.pdus import Field, Finding, Message, Pdu
 
 PDU = Pdu("A", "A", (Field("a", "t.a", "A", "uint", Const(1)),))
 STREAM = Stream(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from dissector.ir.dump import show
-from dissector.ir.expr import Bin, Cmp, Const, Expr, If, InSet, Logic, NeedMore, Peek, Ref, Un, evaluate
+from dissector.ir.evaluate import NeedMore, evaluate
+from dissector.ir.expr import Bin, Cmp, Const, Expr, If, InSet, Logic, Peek, Ref, Un
 from dissector.ir.simplify import simplify, truth
 from tests.support import expressions as ex
 

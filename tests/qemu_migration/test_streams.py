@@ -11,7 +11,7 @@ from dissector.decode.events import Event, Lost, Malformed, PduSeen, Resynced
 from dissector.decode.machine import Machine
 from dissector.decode.registers import Registers
 from dissector.frontend.streams import translate_protocol
-from dissector.ir.expr import NeedMore, evaluate
+from dissector.ir.evaluate import NeedMore, evaluate
 from dissector.ir.model import Stream
 from dissector.ir.verify import verify
 from dissector.protocols.qemu_migration import PROTOCOL

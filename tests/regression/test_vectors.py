@@ -14,7 +14,7 @@ import pytest
 
 from dissector.capture import Endpoint
 from dissector.decode import Lost, Malformed, PduSeen, Resynced
-from dissector.ir.expr import NeedMore, evaluate
+from dissector.ir.evaluate import NeedMore, evaluate
 from dissector.regression.model import protocol
 from dissector.regression.wire import cut, fixed, write_capture
 from dissector.regression.wireshark import connections

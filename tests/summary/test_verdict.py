@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dissector.decode import Kind, PduSeen, Source
-from dissector.ir.model import Pdu
+from dissector.ir.pdus import Pdu
 from dissector.summary import Connected, Migration, result
 from dissector.summary.stored import Stored
 

@@ -18,7 +18,8 @@ from scapy.utils import checksum
 
 from dissector.frontend.packets.layout import places
 from dissector.frontend.values import class_name
-from dissector.ir.expr import Expr, evaluate
+from dissector.ir.evaluate import evaluate
+from dissector.ir.expr import Expr
 from dissector.ir.packets import Answers, Verify
 
 Values = Mapping[str, Any]

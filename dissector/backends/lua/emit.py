@@ -14,7 +14,8 @@ from importlib import resources
 from ...ir.expr import Ref, walk
 from ...ir.findings import GENERIC, LONGEST
 from ...ir.lower import lower_scan
-from ...ir.model import Channel, Protocol, Register, Scan, Stream
+from ...ir.model import Channel, Protocol, Register, Stream
+from ...ir.pdus import Scan
 from ...ir.steps import Block
 from ..base import Backend
 from .fields import Declared

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from ...errors import Refused
 from ...ir.expr import Const
 from ...ir.findings import GENERIC
-from ...ir.model import Field, Finding, Flag, Note, Parameter, Protocol
+from ...ir.model import Note, Parameter, Protocol
+from ...ir.pdus import Field, Finding, Flag
 from .printer import KEYWORDS, string
 
 GROUPS = {

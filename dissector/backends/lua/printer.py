@@ -7,7 +7,7 @@ What shapes the output:
   also eight times cheaper than a call of ``bit.band``; only what cannot be said in arithmetic calls ``bit``, whose
   results are signed and therefore taken modulo 2**32.
 * numbers are doubles before 5.3.  Integers above 2**53 never reach an expression that needs them exactly: the
-  lowering compares them half by half and a :class:`~dissector.ir.model.Part` only looks at its half.
+  lowering compares them half by half and a :class:`~dissector.ir.pdus.Part` only looks at its half.
 * 0 and "" are true: a condition is always a comparison.
 """
 

@@ -9,7 +9,7 @@ pattern of Lua's.
 from __future__ import annotations
 
 from ...ir.lower import lower_scan
-from ...ir.model import Scan
+from ...ir.pdus import Scan
 from .printer import string
 from .steps import StreamPrinter
 

@@ -18,7 +18,8 @@ from dataclasses import replace
 
 from ...ir.expr import Bin, Const, Expr, Ref
 from ...ir.lower import lower, uses
-from ...ir.model import Assign, Field, Message, Note, Packed, Stream
+from ...ir.model import Assign, Note, Stream
+from ...ir.pdus import Field, Message, Packed
 from ...ir.steps import Block, Guard, Let, Load, LoadBytes, Lowered, Need, Placed, Step, When
 from .fields import Declared, flag_octets, key
 from .printer import ADD, Printer, string

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ...ir.expr import Const
-from ...ir.model import Field, Finding, Note, Pdu, Protocol, Rule
+from ...ir.model import Note, Protocol, Rule
+from ...ir.pdus import Field, Finding, Pdu
 from .streams import findings_table, title
 from .words import code, condition, link, name_of, names_of, paragraphs, plain, readable, scan, table
 

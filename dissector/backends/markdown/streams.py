@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from ...ir.model import Finding, Protocol, Rule, State, Stream
+from ...ir.model import Protocol, Rule, State, Stream
+from ...ir.pdus import Finding
 from .diagram import diagram, parts
 from .words import code, condition, first_paragraph, inline, link, message, names_of, readable, scan, table
 

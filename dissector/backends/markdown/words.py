@@ -17,7 +17,8 @@ from dataclasses import fields, replace
 
 from ...ir.dump import show
 from ...ir.expr import Bin, Cmp, Const, Expr, If, InSet, Logic, Lookup, Peek, PeekBytes, Ref, Un, rewrite
-from ...ir.model import Field, Pdu, Rule, Scan
+from ...ir.model import Rule
+from ...ir.pdus import Field, Pdu, Scan
 
 ROLE = re.compile(r":[a-z]+:`[~.]*(?:[\w.]*\.)?(\w+)`")
 LITERAL = re.compile(r"``(.+?)``", re.DOTALL)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ...ir.expr import Cmp, Expr, Logic, Ref, rewrite
-from ...ir.model import Flag, Message
 from ...ir.packets import Answers, Either, Item, Layer, Leaf, Verify
+from ...ir.pdus import Flag, Message
 from ...ir.simplify import truth
 from ..lua.printer import string
 from .fields import FIXED, Fields, is_number

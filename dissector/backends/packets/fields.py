@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...ir.expr import Const, Expr
-from ...ir.model import Flag
 from ...ir.packets import Either, Item, Layer, Leaf, List, Sub, Suite
+from ...ir.pdus import Flag
 from ..lua.fields import identifier
 from ..lua.printer import string
 

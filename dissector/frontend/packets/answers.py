@@ -33,8 +33,8 @@ from dissector.frontend.scope import Env, Session, describe
 from dissector.frontend.source import locate
 from dissector.frontend.values import PACKET, Items, Static, Value, class_name
 from dissector.ir.expr import FALSE, Bin, Cmp, Const, Expr, If, InSet, Logic, Ref, Size, Un, refs, rewrite, walk
-from dissector.ir.model import NOWHERE, SourceRef
 from dissector.ir.packets import Answers, Layer
+from dissector.ir.pdus import NOWHERE, SourceRef
 from dissector.ir.simplify import simplify, truth
 
 REQUEST = Ref((OTHER,))

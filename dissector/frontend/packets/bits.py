@@ -18,8 +18,8 @@ from scapy import fields as sf
 
 from ...errors import Refused
 from ...ir.expr import Cmp, Const, Expr, Un
-from ...ir.model import Flag
 from ...ir.packets import Either, Item, Leaf, Scaling
+from ...ir.pdus import Flag
 from .names import unique, word
 from .numbers import shown
 from .registry import register

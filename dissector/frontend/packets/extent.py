@@ -17,7 +17,8 @@ from typing import Any
 from scapy.packet import Packet
 
 from ...errors import Refused
-from ...ir.expr import Const, Expr, Ref, evaluate
+from ...ir.evaluate import evaluate
+from ...ir.expr import Const, Expr, Ref
 from ...ir.simplify import simplify
 from ..samples import Sample, Source, View
 from ..scope import Env, Session

@@ -20,7 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...errors import Refused
-from ...ir.expr import BIN, FALSE, Bin, Cmp, Const, Expr, If, IsNone, Ref, Size, Un, evaluate, refs, rewrite
+from ...ir.evaluate import BIN, evaluate
+from ...ir.expr import FALSE, Bin, Cmp, Const, Expr, If, IsNone, Ref, Size, Un, refs, rewrite
 from ...ir.packets import Either, Framing, Item, Layer, Leaf, List, Sub, Verify
 from ...ir.simplify import simplify, truth
 from ..scope import Env, Session, describe

@@ -18,8 +18,8 @@ from scapy.packet import NoPayload, Packet, Padding, Raw
 
 from ...errors import Refused
 from ...ir.expr import Case, Cmp, Const, Expr, If, IsNone, Logic, Ref, Size
-from ...ir.model import NOWHERE
 from ...ir.packets import Payload
+from ...ir.pdus import NOWHERE
 from ...ir.simplify import simplify
 from ..callables import Translation
 from ..oracle import check

@@ -19,7 +19,8 @@ from typing import Any
 from scapy import fields as sf
 
 from ...errors import Refused
-from ...ir.expr import Bin, Cmp, Const, Expr, If, Size, evaluate
+from ...ir.evaluate import evaluate
+from ...ir.expr import Bin, Cmp, Const, Expr, If, Size
 from ...ir.packets import Item
 from ...ir.simplify import simplify
 from ..callables import Translation

@@ -18,8 +18,8 @@ from scapy import fields as sf
 
 from ...errors import Refused
 from ...ir.expr import Const, Expr, IsNone, Ref, children, refs, rewrite
-from ...ir.model import SourceRef
 from ...ir.packets import Either, Item, Leaf, leaves
+from ...ir.pdus import SourceRef
 from ...ir.simplify import simplify
 from ..callables import ROLES, Translation, translate
 from ..oracle import check

@@ -7,7 +7,7 @@ said.  While a function is translated a text is an expression of its own kind (:
 assignments and decisions need no rules of their own.
 
 ``sprintf`` shows a field as Scapy does, with the name of its value, ``%d`` the number.  The same is meant by ``%s``
-and ``%d`` in a :class:`~dissector.ir.model.Message`.
+and ``%d`` in a :class:`~dissector.ir.pdus.Message`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from dissector.frontend.packets.methods import PSEUDO, field_names, own_method
 from dissector.frontend.scope import Env, Session
 from dissector.frontend.values import PACKET, Items, Static, Value
 from dissector.ir.expr import FALSE, TRUE, Const, Expr, If, Logic, Ref, Un, refs
-from dissector.ir.model import Message
 from dissector.ir.packets import Layer
+from dissector.ir.pdus import Message
 from dissector.ir.simplify import simplify, truth
 
 Part = tuple[Expr | None, str, tuple[Expr, ...]]

@@ -14,7 +14,7 @@ RAM's are in :mod:`.stream_ram`, those of the return path in :mod:`.stream_retur
 from __future__ import annotations
 
 from ...declare import E, F, Finding, P, S, both, choose, iif, not_, peek, peek_bytes, text
-from ...ir.model import Severity
+from ...ir.pdus import Severity
 from .constants import (
     CAPABILITIES,
     COMMAND_LENGTHS,

@@ -10,8 +10,8 @@ import pytest
 from dissector.backends.packets import generate
 from dissector.ir.expr import Bin, Cmp, Const, Expr, Peek
 from dissector.ir.expr import Case as Table
-from dissector.ir.model import Message
 from dissector.ir.packets import Entry, Framing, Payload, Verify
+from dissector.ir.pdus import Message
 from dissector.regression.wire import Segment, cut, explicit, fixed, random_sizes, write_capture
 from tests.support.packets import PREFIX, F, layer, leaf, suite
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dissector.ir.expr import Bin, Cmp, Const, Size
-from dissector.ir.model import Flag
 from dissector.ir.packets import Either, Scaling
+from dissector.ir.pdus import Flag
 from tests.support.packets import Case, F, Seen, bits, leaf, run_cases
 
 if TYPE_CHECKING:

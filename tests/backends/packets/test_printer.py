@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissector.backends.packets.printer import PacketPrinter
-from dissector.ir.expr import Case, Const, Expr, If, InSet, IsNone, Ref, evaluate, rewrite
+from dissector.ir.evaluate import evaluate
+from dissector.ir.expr import Case, Const, Expr, If, InSet, IsNone, Ref, rewrite
 from tests.support import expressions as ex
 
 PRELUDE = """

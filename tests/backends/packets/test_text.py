@@ -12,8 +12,8 @@ import pytest
 
 from dissector.backends.packets import generate
 from dissector.ir.expr import Bin, Case, Cmp, Const, Expr, If, InSet, Logic, Peek, Ref, Size
-from dissector.ir.model import Flag, Message, SourceRef
 from dissector.ir.packets import Answers, Either, Entry, Framing, List, Payload, Scaling, Sub, Suite, Verify
+from dissector.ir.pdus import Flag, Message, SourceRef
 from tests.support.packets import F, bits, layer, leaf, suite
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "packets.lua"

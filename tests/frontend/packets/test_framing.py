@@ -14,7 +14,7 @@ from dissector.frontend.packets import suite
 from dissector.frontend.packets.bindings import bound_entries
 from dissector.frontend.packets.circles import check_circles
 from dissector.frontend.packets.framing import framing_from, framing_of
-from dissector.ir.expr import evaluate
+from dissector.ir.evaluate import evaluate
 from dissector.ir.packets import Entry, Framing
 
 MakeModule = Callable[..., ModuleType]

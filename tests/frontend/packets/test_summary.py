@@ -13,7 +13,7 @@ import pytest
 from dissector.errors import Refused
 from dissector.frontend.packets.summary import info_of
 from dissector.ir.expr import Cmp, Const, Ref, Un
-from dissector.ir.model import Message
+from dissector.ir.pdus import Message
 
 MakeModule = Callable[..., ModuleType]
 A, B = Ref(("F", "a")), Ref(("F", "b"))

@@ -16,7 +16,8 @@ from scapy.packet import Packet
 from dissector.frontend.packets import tally
 from dissector.frontend.packets.answers import answers_of
 from dissector.frontend.packets.methods import own_method
-from dissector.ir.expr import Ref, evaluate
+from dissector.ir.evaluate import evaluate
+from dissector.ir.expr import Ref
 from tests.support.methods import holds, quiet, random_packet, values
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "methods.toml"

@@ -1,17 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a protocol file imports beside Scapy: expression objects, registers, rules, streams, channels.
-
-``F.x`` is a field of the PDU at hand, ``S.x`` a register of its stream, ``P.x`` a parameter, ``peek(offset, size)``
-an integer ahead of the cursor.  Put together with operators they are ordinary callables for Scapy (``cond=``,
-``length_from=``) and, at the same time, expressions that the generator can read.  A plain lambda does as well
-wherever only fields of the PDU are needed.
+"""Expression objects: callables for Scapy, and expressions that the generator can read.
 
 Two traps of such objects are closed here.  Scapy evaluates ``length_from or (lambda ...)``, so an expression must be
 true *there*; everywhere else asking for its truth is a mistake (``F.a and F.b`` would silently lose an operand) and
 raises.  And ``==`` makes an expression, so these objects are not hashable.
-
-The classes below are plain data with the line they stand on; :mod:`dissector.frontend.streams` turns them into the
-model.  Nothing here imports Scapy.
 """
 
 from __future__ import annotations
@@ -20,10 +12,10 @@ import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
 
-from .ir.expr import (
+from ..ir.evaluate import evaluate
+from ..ir.expr import (
     Bin,
     Cmp,
     Const,
@@ -37,47 +29,14 @@ from .ir.expr import (
     Printable,
     Ref,
     Size,
-    Type,
     Un,
     UntilNul,
-    evaluate,
 )
-from .ir.model import Counter, Group, Parameter, Scope, Severity, SourceRef
-
-__all__ = [
-    "Channel",
-    "Counter",
-    "E",
-    "F",
-    "Finding",
-    "Message",
-    "Note",
-    "P",
-    "Parameter",
-    "Protocol",
-    "Register",
-    "Resync",
-    "Rule",
-    "S",
-    "State",
-    "Stream",
-    "Until",
-    "both",
-    "choose",
-    "current_registers",
-    "either",
-    "iif",
-    "not_",
-    "peek",
-    "peek_bytes",
-    "printable",
-    "registers",
-    "size",
-    "text",
-    "until_nul",
-]
 
 current_registers: ContextVar[Mapping[str, Any]] = ContextVar("current_registers")
+
+INITIAL: dict[str, Any] = {}
+"""What ``S.x`` is outside of any stream: the registers' initial values, as their declarations left them."""
 
 
 @contextlib.contextmanager
@@ -87,7 +46,7 @@ def registers(values: Mapping[str, Any]) -> Iterator[None]:
     Outside of any, and for what *values* does not have, ``S.x`` is the register's initial value, so that crafting
     needs no stream.
     """
-    token = current_registers.set({**_initial, **values})
+    token = current_registers.set({**INITIAL, **values})
     try:
         yield
     finally:
@@ -104,7 +63,7 @@ class E:
         self.node = node
 
     def __call__(self, pkt: Any, *_: Any) -> Any:
-        return evaluate(self.node, {"F": _Fields(pkt), "S": current_registers.get(_initial), "P": _Unset()})
+        return evaluate(self.node, {"F": _Fields(pkt), "S": current_registers.get(INITIAL), "P": Unset()})
 
     def __getattr__(self, name: str) -> E:
         if name.startswith("__") or not isinstance(self.node, Ref):
@@ -209,15 +168,11 @@ class _Fields(Mapping[str, Any]):
         return len(self.pkt.fields)
 
 
-class _Unset(dict[str, int]):
+class Unset(dict[str, int]):
     """Parameters nobody has set: 0, which every parameter reads as "automatic"."""
 
     def __missing__(self, key: str) -> int:
         return 0
-
-
-_initial: dict[str, Any] = {}
-"""What ``S.x`` is outside of any stream: the registers' initial values, as their declarations left them."""
 
 
 def as_expr(v: Any) -> Expr:
@@ -291,182 +246,3 @@ def choose(value: E, table: Mapping[int, int | bytes], default: int | bytes) -> 
     for key, entry in reversed(tuple(table.items())):
         out = If(Cmp("==", value.node, Const(key)), Const(entry), out)
     return E(out)
-
-
-# ------------------------------------------------------------------------------------------------- declarations
-
-
-def _here() -> SourceRef:
-    frame = sys._getframe(2)  # noqa: SLF001  the line of the declaration
-    return SourceRef(frame.f_code.co_filename, frame.f_lineno)
-
-
-@dataclass(frozen=True)
-class Message:
-    """A ``printf`` text and its values; see :func:`text`."""
-
-    format: str
-    args: tuple[Any, ...] = ()
-
-
-def text(format: str, *args: Any) -> Message:  # noqa: A002  it is a format
-    """``text("length %d", F.length)``."""
-    return Message(format, args)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong (or remarkable) that a reader should be told; see :class:`dissector.ir.model.Finding`."""
-
-    name: str
-    severity: Severity
-    group: Group
-    message: Message | str
-    when: E | None = None
-
-
-@dataclass(frozen=True)
-class Note:
-    """A generated field: a value that is not on the wire but belongs to the PDU."""
-
-    abbrev: str
-    label: str
-    value: E
-    type: str = "uint"
-    when: E | None = None
-    hex: bool = False
-
-
-@dataclass(frozen=True)
-class Until:
-    """The end of a body without a length; see :class:`dissector.ir.model.Scan`."""
-
-    accept: E | None = None
-    anchor: tuple[int, tuple[int, ...]] = (0, ())
-    window: int = 512
-
-
-UNPACKERS = ("zlib", "zstd")
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A payload that is compressed; see :class:`dissector.ir.model.Packed`.
-
-    ``methods`` maps ``zlib`` and ``zstd`` to the condition under which it is that, True for always.
-    """
-
-    size: E
-    label: str
-    methods: Mapping[str, E | bool]
-    alone: E | bool = True
-
-
-@dataclass(frozen=True)
-class Rule:
-    """In this state, if *match* and *when* hold, a *pdu* follows; then *do* and *goto*.
-
-    ``match`` names leading fields: a tuple of names takes the layer's own defaults, a dict gives values.
-    ``do`` is a tuple of ``(S.register, value)`` or ``(S.map[key], value)``.
-    See :class:`dissector.ir.model.Rule` for the rest.
-    """
-
-    pdu: type | None = None
-    goto: str = ""
-    match: tuple[str, ...] | Mapping[str, int | tuple[int, ...]] = ()
-    when: E | None = None
-    do: tuple[tuple[E, Any], ...] = ()
-    enter: str | None = None
-    size: Any = None
-    findings: tuple[Finding, ...] = ()
-    fault: Finding | None = None
-    notes: tuple[Note, ...] = ()
-    count: str | None = None
-    info: Message | str | None = None
-    facts: tuple[tuple[str, Any], ...] = ()
-    source: SourceRef = field(default_factory=_here, compare=False)
-
-
-@dataclass(frozen=True)
-class State:
-    """``State("ram", Rule(...), Rule(...), doc="...")``."""
-
-    name: str
-    rules: tuple[Rule, ...]
-    doc: str = ""
-    source: SourceRef = field(default_factory=_here, compare=False)
-
-    def __init__(self, name: str, *rules: Rule, doc: str = "") -> None:
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "rules", rules)
-        object.__setattr__(self, "doc", doc)
-        object.__setattr__(self, "source", _here())
-
-
-@dataclass(frozen=True)
-class Resync:
-    """One way to find the position again after it was lost."""
-
-    goto: str
-    until: Until
-    do: tuple[tuple[E, Any], ...] = ()
-
-
-@dataclass(frozen=True)
-class Register:
-    """A value that a stream remembers; type ``int``, ``bytes`` or ``map``; ``initial`` may use ``P`` only."""
-
-    name: str
-    type: Type = "int"
-    initial: Any = 0
-    scope: Scope = "direction"
-    limit: int = 4096
-    doc: str = ""
-
-    def __post_init__(self) -> None:
-        value = {} if self.type == "map" else evaluate(as_expr(self.initial), {"P": _Unset()})
-        _initial.setdefault(self.name, value)
-
-
-@dataclass(frozen=True)
-class Stream:
-    """One direction of a channel."""
-
-    name: str
-    start: str
-    registers: tuple[Register, ...]
-    states: tuple[State, ...]
-    unknown: Finding
-    resync: tuple[Resync, ...] = ()
-    depth: int = 4
-    tally: Message | str | None = None
-
-
-@dataclass(frozen=True)
-class Channel:
-    """The role of one TCP connection."""
-
-    name: str
-    label: str
-    forward: Stream
-    reverse: Stream | None = None
-    first: E | None = None
-    joins: bool = False
-    doc: str = ""
-    apart: E | None = None
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """Everything that a plugin is made of.  ``doc`` begins the documentation."""
-
-    name: str
-    prefix: str
-    title: str
-    short: str
-    channels: tuple[Channel, ...]
-    parameters: tuple[Parameter, ...] = ()
-    counters: tuple[Counter, ...] = ()
-    over: E | None = None
-    doc: str = ""
-    whole: str = "conversation"
