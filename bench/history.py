@@ -36,8 +36,9 @@ def line(result: Mapping[str, Any]) -> list[str]:
 
 
 def with_line(text: str, new: Sequence[str]) -> str:
-    """*text*, the file's, with that line added or put in the place of the same release's."""
-    rows = list(csv.reader(text.splitlines()))[1:]
+    """*text*, the file's, with that line added or put in the place of the same release's; columns go by their names."""
+    known = csv.DictReader(text.splitlines())
+    rows = [[row.get(name) or "" for name in COLUMNS] for row in known]
     rows = [row for row in rows if row[:2] != list(new[:2])]
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([COLUMNS, *rows, new])

@@ -144,8 +144,14 @@ def analyze_row(row: Mapping[str, Any]) -> Sequence[str]:
 
 def growth_row(row: Mapping[str, Any]) -> Sequence[str]:
     """How one of them grows."""
-    sizes, seconds = (" / ".join(f"{v:,.3g}" for v in row[name]) for name in ("megabytes", "seconds"))
-    return (row["work"], sizes, seconds, f"{row['exponent']:.3f}")
+    columns = (
+        row["megabytes"],
+        (each["median"] for each in row["seconds"]),
+        (n / 1e9 for n in row.get("instructions", ())),
+    )
+    counted = f"{row['counted']:.3f}" if "counted" in row else ""
+    sizes, seconds, counts = (" / ".join(f"{v:,.3g}" for v in column) for column in columns)
+    return (row["work"], sizes, counts, counted, seconds, interval(row["exponent"]))
 
 
 def interval(spread: Mapping[str, float]) -> str:
@@ -210,8 +216,8 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str], Callable[[Mapping[str, Any]], S
         analyze_row,
     ),
     "growth": (
-        "How processor time grows, beyond that of a very small capture",
-        ("work", "megabytes", "seconds", "exponent"),
+        "How the cost grows, beyond that of a very small capture",
+        ("work", "megabytes", "thousand million instructions", "exponent", "seconds", "exponent by time"),
         growth_row,
     ),
     "generate": (

@@ -122,9 +122,8 @@ def more() -> Iterator[Target]:
             f"summary MB {kind}", f"{words(kind)}: dissector summary, peak memory", MOST, 150, timed, nothing, " MB"
         )
     for work, name in (("plugin", "plugin"), ("summary", "dissector summary")):
-        yield Target(
-            f"exponent {work}", f"growth, {name}: exponent", MOST, 1.05, nothing, value("growth", "exponent", work=work)
-        )
+        timed, counted = (value("growth", figure, work=work) for figure in ("exponent", "counted"))
+        yield Target(f"exponent {work}", f"growth, {name}: exponent", MOST, 1.05, timed, counted)
 
 
 def speeds() -> Iterator[Target]:

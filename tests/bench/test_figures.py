@@ -60,7 +60,9 @@ class TestNumbers:
     @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
     def test_the_exponent_is_that_of_the_power(self, power: float) -> None:
         """Whatever the factor."""
-        assert power == pytest.approx(exponent([(x, 3 * x**power) for x in (1e8, 1e9, 4e9)]))
+        sizes = (1e8, 1e9, 4e9)
+
+        assert power == pytest.approx(exponent(sizes, [3 * x**power for x in sizes]))
 
     def test_instructions_per_record_are_those_beyond_the_noop(self) -> None:
         """Divided by the records of a segment; ratios only of what was counted."""
