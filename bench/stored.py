@@ -2,8 +2,8 @@
 """What earlier runs wrote with ``--json``, joined to one result.
 
 A machine is seldom quiet for as long as everything takes, so rows can be measured one by one, and one again.  Runs with
-the same tshark become one result, in which the later file wins where two have a row.  Runs with another tshark stand
-beside it, as ``others``: a ratio of two releases of Wireshark belongs to neither.
+the same tshark become one result, in which the later file wins where two have the same row.  Runs with another tshark
+stand beside it, as ``others``: a ratio of two releases of Wireshark belongs to neither.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from dissector.errors import DissectorError
 
 SAME = ("release", "lua", "python", "megabytes", "rounds")
 """What runs with one tshark must have in common, for one line to tell how they were measured."""
+
+NAMES = ("kind", "segment", "work", "command")
+"""What tells a part's rows from each other."""
 
 
 def joined(paths: Sequence[Path]) -> dict[str, Any]:
@@ -37,9 +40,17 @@ def joined(paths: Sequence[Path]) -> dict[str, Any]:
 
 def add(known: dict[str, Any], new: dict[str, Any]) -> None:
     """Put the rows of *new* into *known*; what was left out in one and measured in the other is no longer left out."""
-    known.update({part: new[part] for part in ROWS if part in new})
+    known.update({part: with_rows(known.get(part), new[part]) for part in ROWS if part in new})
     left_out = {**known["skipped"], **new["skipped"]}
     known["skipped"] = {part: why for part, why in left_out.items() if part not in known}
+
+
+def with_rows(known: Any, new: Any) -> Any:
+    """The rows of a part, *new* ones in the place of those of the same name; a part that is no list is one row."""
+    if not (isinstance(known, list) and isinstance(new, list)):
+        return new
+    rows = {tuple(row.get(name) for name in NAMES): row for row in (*known, *new)}
+    return list(rows.values())
 
 
 def read(path: Path) -> dict[str, Any]:

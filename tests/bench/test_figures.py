@@ -185,14 +185,22 @@ class TestStored:
 
     def test_rows_of_several_runs_are_joined(self, tmp_path: Path) -> None:
         """The later one of two, and what was left out once is not left out when it was measured another time."""
-        first = self.written(tmp_path, "a", generate=GENERATE, real=[1], skipped={"frame": "no sharkd", "nbd": "gone"})
-        second = self.written(tmp_path, "b", real=[2], frame={"milliseconds": spread(1, 2, 3)})
+        missing = {"frame": "no sharkd", "nbd": "gone"}
+        first = self.written(tmp_path, "a", generate=GENERATE, real={"octets": 1}, skipped=missing)
+        second = self.written(tmp_path, "b", real={"octets": 2}, frame={"milliseconds": spread(1, 2, 3)})
         found = stored.joined([first, second])
 
         assert {"nbd": "gone"} == found["skipped"]
-        assert (GENERATE, [2]) == (found["generate"], found["real"])
+        assert (GENERATE, {"octets": 2}) == (found["generate"], found["real"])
         assert "frame" in found
         assert "others" not in found
+
+    def test_a_row_is_measured_again(self, tmp_path: Path) -> None:
+        """The others of its part stay."""
+        zero, few, many = ({"kind": kind, "seconds": n} for kind, n in (("zero", 1), ("pages", 2), ("pages", 3)))
+        files = [self.written(tmp_path, "a", load=[few, zero]), self.written(tmp_path, "b", load=[many])]
+
+        assert [many, zero] == stored.joined(files)["load"]
 
     def test_another_tshark_stands_beside_it(self, tmp_path: Path) -> None:
         """In a table and a line of history of its own; nothing of it enters the promises."""
