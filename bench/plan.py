@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,11 @@ class Plan:
     plugin: Path = PLUGIN
     against: Path | None = None
     analyze: Path | None = None
+
+    @property
+    def counting(self) -> bool:
+        """Whether instructions are asked for, and can be counted."""
+        return "instructions" in self.rows and shutil.which("valgrind") is not None
 
 
 @dataclass

@@ -63,7 +63,7 @@ def largest(loads: Loads, plan: Plan, inputs: Inputs) -> dict[str, Any]:
         "plugin/tcp": dataclasses.asdict(ratio(found, "plugin", "tcp")),
         "plugin/noop": dataclasses.asdict(ratio(found, "plugin", "noop")),
     }
-    if shutil.which("valgrind") and "instructions" in plan.rows:
+    if plan.counting:
         inputs.say(f"callgrind, {path.name}")
         runs, idle = ({way: loads.command(way, each, *decode_as(way, port)) for way in WAYS} for each in (path, empty))
         counts = callgrind.beyond(loads, runs, idle)

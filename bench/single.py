@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import random
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -95,7 +94,7 @@ def growth(loads: Loads, plan: Plan, inputs: Inputs) -> Iterator[dict[str, Any]]
             inputs.say(f"growth, {size:g} MB")
             for name, each in beyond(loads, path, small, many(size)).items():
                 seconds.setdefault(name, []).append(each)
-            if shutil.which("valgrind") and "instructions" in plan.rows:
+            if plan.counting:
                 for name, count in counted(loads, path, small).items():
                     counts.setdefault(name, []).append(count)
         octets.append(big.octets - made.octets)

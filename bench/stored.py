@@ -26,8 +26,7 @@ NAMES = ("kind", "segment", "work", "command")
 def joined(paths: Sequence[Path]) -> dict[str, Any]:
     """One result of those files, of which there is at least one; the first says which tshark it is about."""
     of_tshark: dict[str, dict[str, Any]] = {}
-    for path in paths:
-        new = read(path)
+    for path, new in ((each, result) for each in paths for result in read(each)):
         known = of_tshark.setdefault(new["tshark"], new)
         for name in SAME:
             if known[name] != new[name]:
@@ -53,12 +52,12 @@ def with_rows(known: Any, new: Any) -> Any:
     return list(rows.values())
 
 
-def read(path: Path) -> dict[str, Any]:
-    """One file."""
+def read(path: Path) -> list[dict[str, Any]]:
+    """The results in one file: several, if they were joined before."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DissectorError(str(path), f"cannot be read as what --json writes: {error}") from error
     if not isinstance(found, dict) or not {"tshark", "skipped", *SAME} <= found.keys():
         raise DissectorError(str(path), "is not what --json writes")
-    return found
+    return [found, *found.pop("others", ())]

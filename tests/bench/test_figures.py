@@ -214,6 +214,8 @@ class TestStored:
         assert ["row", "promise", "4.0", "4.6"] == lines[start + 1].split()
         assert ["≤", "5", "ms", "2.00", "[1.00-3.00]", "ms"] == lines[start + 2].split("pages", 1)[1].split()
         assert "frame" not in found
+        joined = self.written(tmp_path, "joined", **found)
+        assert {**found, "generate": GENERATE} == stored.joined([usual, joined])
         assert [["1.0", "4.0"], ["1.0", "4.6"]] == [each.split(",")[:2] for each in path.read_text().splitlines()[1:]]
 
     def history(self, folder: Path) -> Path:
